@@ -1,0 +1,153 @@
+"""The envelope around every answer, and the errors that are made of it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import msgspec
+
+from ._limits import stated_wait
+from ._text import one_line
+from ._wire import Attempt
+from .errors import (
+    APIStatusError,
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResponseDecodeError,
+    ServerError,
+    ValidationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ._wire import Response
+
+_BOM = b"\xef\xbb\xbf"
+_EXCERPT = 120
+_LOWEST_ERROR = 400
+
+_CLASSES: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    422: ValidationError,
+    429: RateLimitError,
+}
+
+_ADVICE = {
+    301: "Redirects are not followed, they could leak the key: set base_url to where this one leads",
+    401: "Check the API key",
+    403: "Ask TechLadder to enable API access for the account",
+    404: "Check the identifier and base_url",
+    422: "Correct the argument",
+    429: "Send less, or wait",
+    500: "Try again later",
+}
+
+
+@attrs.frozen
+class Envelope:
+    """What an answer's envelope says of an error."""
+
+    status_code: int | None
+    message: str
+    code: str | None
+    details: tuple[str, ...]
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Parse a JSON object. Raises `ResponseDecodeError`."""
+    try:
+        answer = msgspec.json.decode(body.removeprefix(_BOM))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        fault = one_line(str(error))
+    else:
+        if isinstance(answer, dict):
+            return answer
+        fault = f"it is {type(answer).__name__}, not an object"
+    msg = f"the answer is no JSON object: {fault}. Check that base_url is the API's"
+    raise ResponseDecodeError(msg)
+
+
+def refusal(answer: Mapping[str, Any]) -> Envelope | None:
+    """Return the envelope where it carries an error."""
+    status, error = answer.get("status_code"), answer.get("error")
+    status = status if isinstance(status, int) and not isinstance(status, bool) else None
+    if error is None and (status is None or status < _LOWEST_ERROR):
+        return None
+    fields = error if isinstance(error, dict) else {"details": error}
+    message, code = answer.get("message"), fields.get("code")
+    return Envelope(
+        status,
+        message if isinstance(message, str) else "",
+        code if isinstance(code, str) else None,
+        _strings(fields.get("details")),
+    )
+
+
+def _strings(details: object) -> tuple[str, ...]:
+    if details is None:
+        return ()
+    values = details if isinstance(details, list) else [details]
+    return tuple(value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in values)
+
+
+def error_of(
+    response: Response, redact: Callable[[str], str], now: float, envelope: Envelope | None = None
+) -> APIStatusError:
+    """Make the error of an answer that is none of success. `now` is in Unix seconds; the key is masked."""
+    if envelope is None:
+        envelope = _envelope_of(response)
+    status = envelope.status_code if response.status < HTTPStatus.MULTIPLE_CHOICES else None
+    status = response.status if status is None else status
+    details = tuple(redact(detail) for detail in envelope.details)
+    message = redact(envelope.message)
+    return _class_of(status)(
+        _text(status, envelope.code, message, details),
+        status_code=status,
+        code=None if envelope.code is None else redact(envelope.code),
+        message=message,
+        details=details,
+        headers=response.headers,
+        retry_after=stated_wait(status, response.headers, now),
+        attempts=len(response.history) or 1,
+        history=response.history or (Attempt(response.status, None, None),),
+    )
+
+
+def _envelope_of(response: Response) -> Envelope:
+    try:
+        envelope = refusal(parse_object(response.body))
+    except ResponseDecodeError:
+        envelope = None
+    if envelope is not None:
+        return envelope
+    # Not the API's own answer: a proxy's page, say. An excerpt tells which.
+    excerpt = one_line(response.body[: 8 * _EXCERPT].decode("utf-8", "replace"), _EXCERPT)
+    return Envelope(None, excerpt, None, ())
+
+
+def _class_of(status: int) -> type[APIStatusError]:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError
+    return _CLASSES.get(status, APIStatusError)
+
+
+def _text(status: int, code: str | None, message: str, details: tuple[str, ...]) -> str:
+    if not message:
+        message = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "no message"
+    explained = f" ({one_line('; '.join(details))})" if details else ""
+    head = f"{status} {code}" if code else str(status)
+    return f"{one_line(head)}: {one_line(message).rstrip('.')}{explained}{_advice(status)}"
+
+
+def _advice(status: int) -> str:
+    family = status if status in _ADVICE else {3: 301, 5: 500}.get(status // 100)
+    return f". {_ADVICE[family]}" if family else ""

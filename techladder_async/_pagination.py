@@ -1,0 +1,137 @@
+"""`Paginator`: a listing that can be awaited for one page, or walked to its end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from ._page import Page
+from ._plan import PlainPlan, Plan
+from ._walk import ItemIterator, PageIterator, Progress, Walk, WalkReport
+from .errors import PaginationError
+
+T = TypeVar("T")
+
+LARGEST_LIMIT = 100
+
+
+@attrs.frozen
+class Listing(Generic[T]):
+    """What is listed: how to fetch a page of it, and how to tell its items apart."""
+
+    fetch: Callable[[int, int | None], Coroutine[Any, Any, Page[T]]]
+    """Takes a page's number and size; size `None` leaves it to the server."""
+    key: Callable[[T], str]
+
+
+@attrs.frozen
+class Bounds:
+    """Where a walk begins and ends, and how it goes."""
+
+    limit: int | None = None
+    page: int = 1
+    max_items: int | None = None
+    prefetch: int = 1
+    exact: bool = False
+
+    @property
+    def walk_limit(self) -> int:
+        """The size of a walk's pages: the largest, since the rate limit counts requests."""
+        if self.limit is not None:
+            return self.limit
+        return LARGEST_LIMIT if self.max_items is None else min(LARGEST_LIMIT, self.max_items)
+
+
+class Paginator(Generic[T]):
+    """A listing. Nothing is sent until it is used.
+
+    * `async for item in paginator` gives every item of every page, in a new walk each time.
+    * `await paginator` gives one `Page`.
+    * `pages()`, `collect()` and `first()` are said below.
+
+    Each raises any `TechLadderError`, with `page` set.
+    """
+
+    def __init__(self, listing: Listing[T], bounds: Bounds) -> None:
+        self._listing = listing
+        self._bounds = bounds
+        self._progress: Progress[T] | None = None
+
+    def __await__(self) -> Generator[Any, Any, Page[T]]:
+        return self._load(self._bounds.page, self._bounds.limit).__await__()
+
+    def __aiter__(self) -> ItemIterator[T]:
+        walk, progress = self._start()
+        return ItemIterator(walk, progress, self._bounds.max_items)
+
+    def pages(self) -> PageIterator[T]:
+        """Walk page by page: `async for page in paginator.pages()`.
+
+        Pages are whole, and end with the one that reaches `max_items`. What came before is left out of them.
+        """
+        walk, progress = self._start()
+        return PageIterator(walk, progress, self._finish)
+
+    async def collect(self) -> list[T]:
+        """Walk to the end and return all items. All of them are then in memory: to go through them, iterate."""
+        walk, progress = self._start()
+        items: list[T] = []
+        try:
+            while (step := await walk.step()) is not None:
+                items.extend(step[1])
+        finally:
+            await walk.aclose()
+        items = items[: self._bounds.max_items]
+        for _ in progress.hand_out(items):
+            pass
+        return items
+
+    async def first(self) -> T | None:
+        """Return the item that a walk would begin with, or `None` where there is none: one request for one item."""
+        number = (self._bounds.page - 1) * self._bounds.walk_limit + 1
+        page = await self._listing.fetch(number, 1)
+        if not page.items and page.has_more:
+            msg = f"page {number} is empty but says that more follow"
+            raise PaginationError(msg, page=number)
+        return page.items[0] if page.items else None
+
+    @property
+    def report(self) -> WalkReport:
+        """A snapshot of what the latest walk has done, also while it runs."""
+        return WalkReport() if self._progress is None else self._progress.report()
+
+    def _start(self) -> tuple[Walk[T], Progress[T]]:
+        bounds = self._bounds
+        plan: Plan[T] = _plan_for(bounds, self._listing.key)
+        self._progress = progress = Progress(plan)
+        fetch = self._listing.fetch
+        walk = Walk(
+            lambda ask: fetch(ask.page, ask.limit),
+            plan,
+            progress,
+            limit=bounds.walk_limit,
+            prefetch=bounds.prefetch,
+            max_items=bounds.max_items,
+        )
+        return walk, progress
+
+    async def _load(self, number: int, limit: int | None) -> Page[T]:
+        page = await self._listing.fetch(number, limit)
+        if limit is not None and 0 < page.limit < limit:
+            limit = page.limit
+        return attrs.evolve(page, load_next=functools.partial(self._load, number + 1, limit))
+
+    def _finish(self, page: Page[T], items: Sequence[T]) -> Page[T]:
+        load_next = functools.partial(self._load, page.page + 1, page.limit)
+        return attrs.evolve(page, items=tuple(items), load_next=load_next)
+
+
+def _plan_for(bounds: Bounds, key: Callable[[T], str]) -> Plan[T]:
+    if bounds.exact:
+        from ._exact import ExactPlan  # noqa: PLC0415  a plain walk does not need it
+
+        return ExactPlan(key, bounds.page, bounds.walk_limit)
+    return PlainPlan(key, bounds.page, bounds.walk_limit)

@@ -1,0 +1,142 @@
+"""Which page to ask for next, and which items of an answer are new: the walk without its network.
+
+A plan is pure and synchronous: the walk asks it what it wants (`wanted`), fetches, and hands the answers back in the
+order of the asks (`feed`). `PlainPlan` goes page after page; `techladder_async._exact.ExactPlan` also loses nothing
+while the listing changes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from .errors import PaginationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ._page import Page
+
+T = TypeVar("T")
+
+_REMEMBERED = 10_000
+_MOST_STALE = 3
+_BELIEVED_SHRINK = 10
+
+
+class Ask(NamedTuple):
+    """One request for a page: `page` counts from 1 in pages of `limit` items."""
+
+    page: int
+    limit: int
+
+
+class Plan(Protocol[T]):
+    """What a walk needs to know of its plan."""
+
+    duplicates: int
+    """Items dropped because they had been delivered."""
+    settled: bool | None
+    """Whether nothing was lost; `None` where the plan makes no such promise, or has not ended."""
+
+    def wanted(self, ahead: int) -> Sequence[Ask]:
+        """Return the asks to have under way: the one to be fed next, then at most `ahead` probable later ones.
+
+        Empty when the walk has ended.
+        """
+
+    def feed(self, ask: Ask, answer: Page[T]) -> Sequence[T]:
+        """Take the answer to the first wanted ask; return the items to deliver now, in order, each once.
+
+        Raises `PaginationError` where the listing breaks its own contract.
+        """
+
+    def past_end(self, ask: Ask) -> bool:
+        """Take a 404 or 422 to the first wanted ask; return whether it is the listing's end and no error."""
+
+
+class PlainPlan(Generic[T]):
+    """Page after page until `has_more` is false. No item comes twice; what moves between pages may be missed."""
+
+    def __init__(self, key: Callable[[T], str], page: int, limit: int) -> None:
+        self.duplicates = 0
+        self.settled: bool | None = None
+        self._next: Ask | None = Ask(page, limit)
+        self._last_page: int | None = None
+        """The last page that `total` shows; `None` before the first answer."""
+        self._stale = 0
+        self._delivered = _Recent(key)
+
+    def wanted(self, ahead: int) -> Sequence[Ask]:
+        """Return the next ask and, as far as `total` shows pages, those after it."""
+        if self._next is None:
+            return ()
+        page, limit = self._next
+        if self._last_page is None or not ahead:
+            return (self._next,)
+        # has_more decides, so the next page is wanted even where total says that there is none.
+        return [Ask(number, limit) for number in range(page, max(page, min(page + ahead, self._last_page)) + 1)]
+
+    def feed(self, ask: Ask, answer: Page[T]) -> Sequence[T]:
+        """Take the next page."""
+        fresh = self._delivered.new_ones(answer.items)
+        self.duplicates += len(answer.items) - len(fresh)
+        self._advance(ask, answer)
+        if answer.has_more:
+            self._check(answer, fresh)
+        return fresh
+
+    def _advance(self, ask: Ask, answer: Page[T]) -> None:
+        first = self._last_page is None
+        limit = answer.limit if 0 < answer.limit < ask.limit else ask.limit
+        self._last_page = -(-answer.total // limit)
+        if not answer.has_more:
+            self._next = None
+        elif limit == ask.limit or first:
+            self._next = Ask(ask.page + 1, limit)
+        else:
+            # The server lowered the limit in the middle: what is delivered ends at another page number now.
+            self._next = Ask((ask.page - 1) * ask.limit // limit + 1, limit)
+
+    def _check(self, answer: Page[T], fresh: Sequence[T]) -> None:
+        if not answer.items:
+            msg = f"page {answer.page} is empty but says that more follow"
+            raise PaginationError(msg)
+        self._stale = 0 if fresh else self._stale + 1
+        if self._stale >= _MOST_STALE:
+            msg = f"pages {answer.page - _MOST_STALE + 1} to {answer.page} hold nothing that had not come before"
+            raise PaginationError(msg)
+
+    def past_end(self, ask: Ask) -> bool:
+        """Take the answer for the end where the listing may have shrunk that much since the page before.
+
+        A refusal many pages before the end that `total` showed is no shrinking: then it is an error, lest the rest be
+        lost without a word.
+        """
+        if self._last_page is None or self._last_page - ask.page >= _BELIEVED_SHRINK:
+            return False
+        self._next = None
+        return True
+
+
+class _Recent(Generic[T]):
+    """Remembers the keys of the last items, a page at a time, so that memory does not grow with the walk."""
+
+    def __init__(self, key: Callable[[T], str]) -> None:
+        self._key = key
+        self._known: set[str] = set()
+        self._pages: deque[list[str]] = deque()
+
+    def new_ones(self, items: tuple[T, ...]) -> Sequence[T]:
+        """Return the items that are not remembered, and remember them."""
+        keys = list(map(self._key, items))
+        if len(set(keys)) != len(keys) or not self._known.isdisjoint(keys):
+            fresh = {
+                key: item for key, item in zip(reversed(keys), reversed(items), strict=True) if key not in self._known
+            }
+            keys, items = list(reversed(fresh)), tuple(reversed(fresh.values()))
+        self._known.update(keys)
+        self._pages.append(keys)
+        while len(self._known) - len(self._pages[0]) >= _REMEMBERED:
+            self._known.difference_update(self._pages.popleft())
+        return items

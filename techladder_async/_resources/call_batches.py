@@ -1,0 +1,101 @@
+"""`client.call_batches`: the call batches of an account (`GET /api/v1/public/call-batches`)."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Literal
+
+from .._pagination import LARGEST_LIMIT, Bounds, Listing, Paginator
+from ..models import BatchStatus, CallBatch
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from .._api import Api
+    from .._page import Page
+
+PATH = "/api/v1/public/call-batches"
+
+# The literals are what an editor completes; a string beyond them is sent, so that the server decides.
+StatusFilter: TypeAlias = "BatchStatus | Literal['pending', 'active', 'completed', 'failed', 'cancelled'] | str"  # noqa: PYI051
+
+_schedule_id = attrgetter("schedule_id")
+
+
+class CallBatches:
+    """The account's call batches."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def list(
+        self,
+        *,
+        agent_id: str | None = None,
+        status: StatusFilter | None = None,
+        limit: int | None = None,
+        page: int = 1,
+        max_items: int | None = None,
+        prefetch: int = 1,
+        exact: bool = False,
+    ) -> Paginator[CallBatch]:
+        """List the call batches. Nothing is sent until the result is awaited (one page) or iterated (all of them).
+
+        Args:
+            agent_id: Only this agent's batches.
+            status: Only batches with this status. A string that the SDK does not know is sent: the API decides.
+            limit: Size of a page, 1 to 100. Without it, a single page has the API's own default (50), and a walk asks
+                for the largest, since the rate limit counts requests.
+            page: The page to begin with, from 1.
+            max_items: End a walk after so many items.
+            prefetch: How many later pages are under way while the caller works on one; 0 asks for one after the other.
+            exact: Make sure that nothing is lost while the listing changes during the walk, at the cost of more
+                requests when it does; `report.settled` says whether that succeeded.
+
+        Raises:
+            TypeError, ValueError: An argument makes no sense. Nothing has been sent.
+
+        """
+        _check_text("agent_id", agent_id)
+        _check_text("status", status)
+        _check_number("limit", limit, 1, LARGEST_LIMIT)
+        _check_number("page", page, 1)
+        _check_number("max_items", max_items, 1)
+        _check_number("prefetch", prefetch, 0)
+        if page is None or prefetch is None or not isinstance(exact, bool):
+            msg = "page and prefetch must be integers, and exact a bool"
+            raise TypeError(msg)
+        filters = {
+            name: str(value) for name, value in (("agent_id", agent_id), ("status", status)) if value is not None
+        }
+
+        async def fetch(number: int, size: int | None) -> Page[CallBatch]:
+            sizes = {} if size is None else {"limit": str(size)}
+            return await self._api.get_page(PATH, {**filters, **sizes, "page": str(number)}, CallBatch)
+
+        bounds = Bounds(limit=limit, page=page, max_items=max_items, prefetch=prefetch, exact=exact)
+        return Paginator(Listing(fetch, _schedule_id), bounds)
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str):
+        msg = f"{name} must be a string, not {type(value).__name__}"
+        raise TypeError(msg)
+    if not value:
+        msg = f"{name} is empty: leave it out to list everything"
+        raise ValueError(msg)
+    value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError, here and not with the first request
+
+
+def _check_number(name: str, value: object, lowest: int, highest: int | None = None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        msg = f"{name} must be an integer, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value < lowest or (highest is not None and value > highest):
+        allowed = f"at least {lowest}" if highest is None else f"between {lowest} and {highest}"
+        msg = f"{name} must be {allowed}, not {value}"
+        raise ValueError(msg)

@@ -1,0 +1,105 @@
+"""What travels through the middleware chain: one HTTP exchange as plain values.
+
+No socket, no key: the transport adds the key when it sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+
+_PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*", re.ASCII)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII)
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
+
+
+def _case_insensitive(headers: Mapping[str, str]) -> Headers:
+    if isinstance(headers, CIMultiDict | CIMultiDictProxy):
+        return headers
+    return CIMultiDict(headers)
+
+
+def _check_path(_: object, __: object, path: str) -> None:
+    # The key goes to base_url + path: a path that does not begin with a slash could name another host.
+    if not _PATH.fullmatch(path):
+        msg = f"a request's path begins with / and is percent-encoded, not {path!r}"
+        raise ValueError(msg)
+
+
+def _check_headers(_: object, __: object, headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            msg = f"the header {name!r} holds a character that HTTP does not allow"
+            raise ValueError(msg)
+        if name.lower() == "authorization":
+            msg = "a request does not carry the Authorization header: the transport adds the key"
+            raise ValueError(msg)
+
+
+@attrs.frozen
+class Request:
+    """One request, without the key. `attrs.evolve` gives a changed copy.
+
+    Raises `ValueError` for a path or header that could not be sent safely.
+    """
+
+    method: str
+    """The HTTP method in upper case: `"GET"`."""
+    path: str = attrs.field(validator=_check_path)
+    """The path below the base URL, percent-encoded: `"/api/v1/public/call-batches"`."""
+    params: Mapping[str, str] = attrs.field(factory=dict)
+    """The query's parameters, not yet encoded."""
+    headers: Mapping[str, str] = attrs.field(factory=dict, validator=_check_headers)
+    """Headers beyond those that every request has."""
+    deadline: float | None = attrs.field(default=None, kw_only=True)
+    """The reading of `time.monotonic()`, in seconds, by which the answer must be there; `None`: no such bound."""
+
+    @property
+    def page(self) -> int | None:
+        """The number of the page that is asked for, where the request asks for one."""
+        page = self.params.get("page", "")
+        return int(page) if page.isdecimal() else None
+
+
+@attrs.frozen
+class Attempt:
+    """One try of a request that was tried more than once, or failed."""
+
+    status: int | None
+    """The HTTP status that was answered, or `None` where there was no answer."""
+    error: str | None
+    """What went wrong on the connection, or `None` where there was an answer."""
+    wait: float | None
+    """Seconds waited before the next try, or `None` where no other followed."""
+
+
+@attrs.frozen
+class Response:
+    """One complete answer: the body has been read to its end."""
+
+    status: int
+    """The HTTP status."""
+    headers: Headers = attrs.field(converter=_case_insensitive)
+    """The headers, looked up without regard to case."""
+    body: bytes = attrs.field(repr=lambda body: f"<{len(body)} bytes>")
+    """The body, decompressed."""
+    seconds: float = attrs.field(default=0.0, kw_only=True)
+    """How long the exchange took."""
+    history: tuple[Attempt, ...] = attrs.field(default=(), kw_only=True)
+    """Every try of the request, this answer's included; empty where the first one succeeded."""
+
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""Answers a request: the rest of the chain."""
+
+Middleware: TypeAlias = Callable[[Request, Handler], Awaitable[Response]]
+"""Wraps a handler: calls it once, often or never, and returns a `Response` or raises a `TechLadderError`."""

@@ -1,0 +1,69 @@
+"""Watching every attempt: a hook is a callable that takes an `AttemptRecord`.
+
+`AsyncTechLadder(hooks=[...])` calls each hook after every attempt, in the task that made the request. `log_attempt` is
+always the first; `techladder_async.otel` has one for OpenTelemetry.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["AttemptRecord", "Hook", "log_attempt", "notify"]
+
+_logger = logging.getLogger("techladder_async")
+_logger.addHandler(logging.NullHandler())  # silent unless the program or TECHLADDER_LOG wants to hear
+
+
+@attrs.frozen
+class AttemptRecord:
+    """One attempt at a request, after it ended. It never holds the API key."""
+
+    method: str
+    """The HTTP method."""
+    path: str
+    """The path below the base URL."""
+    page: int | None
+    """The page that was asked for, where the request asked for one."""
+    attempt: int
+    """Which attempt this was, from 1."""
+    status: int | None
+    """The HTTP status that was answered, or `None` where there was no answer."""
+    error: str | None
+    """The name of the error's class where there was no answer, else `None`."""
+    seconds: float
+    """How long the exchange took; where it failed, a wait for the rate limit or for a connection is included."""
+    wait: float | None
+    """Seconds that the next attempt will be waited for, or `None` where none follows."""
+
+
+Hook: TypeAlias = Callable[[AttemptRecord], object]
+"""Is called after each attempt. It should be quick: the request waits for it."""
+
+
+def notify(hooks: Iterable[Hook], record: AttemptRecord) -> None:
+    """Hand the record to each hook."""
+    for hook in hooks:
+        try:
+            hook(record)
+        except Exception:  # whatever a hook of the user's raises: watching a walk must not end it
+            _logger.exception("the hook %r failed", hook)
+
+
+def log_attempt(record: AttemptRecord) -> None:
+    """Log the attempt: at DEBUG, or at WARNING where another follows."""
+    if record.wait is None and not _logger.isEnabledFor(logging.DEBUG):
+        return
+    outcome = record.error if record.status is None else record.status
+    page = "" if record.page is None else f" page {record.page}"
+    what = f"{record.method} {record.path}{page}: {outcome} in {record.seconds:.3f} s"
+    if record.wait is None:
+        _logger.debug("%s, attempt %d", what, record.attempt)
+    else:
+        _logger.warning("%s, attempt %d failed; next one in %.2f s", what, record.attempt, record.wait)
