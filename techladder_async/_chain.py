@@ -1,27 +1,20 @@
 """The chain of overlapping answers: what may be missing, and what cannot be, while a listing moves.
 
 Pure bookkeeping over ids and positions. Two answers that share an id have no gap between them, whatever moved in the
-meantime, as long as the items that stay keep their order: whatever stays and stands between them is in one of the two.
+meantime, as long as the items that stay keep their order: what stays and stands between them is in one of the two.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
-from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
-
-from ._plan import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 T = TypeVar("T")
-
-_MEMORY = 8  # seams: long enough for a spread, short enough to follow a burst
-_SPREADS = 1.5  # in deviations: a seam that fails costs one request, a wider margin a little of each
 
 
 @attrs.frozen
@@ -41,57 +34,25 @@ class Stretch(Generic[T]):
         return self.offset + len(self.ids)
 
 
-def offset_of(ask: Ask) -> int:
-    """Return the position of the first item that `ask` is answered with."""
-    return (ask.page - 1) * ask.limit
-
-
-def end_of(ask: Ask) -> int:
-    """Return the position behind the last item that `ask` can be answered with."""
-    return ask.page * ask.limit
-
-
-def covering(offset: int, limit: int) -> Ask:
-    """Return the page of at most `limit` items that begins at `offset` or before it and reaches furthest."""
-    return max((Ask(offset // size + 1, size) for size in range(limit, 0, -1)), key=end_of)
-
-
-class Shifts:
-    """How far the listing moved between neighbouring answers lately; below zero where items left in front."""
-
-    def __init__(self) -> None:
-        self._recent: deque[int] = deque(maxlen=_MEMORY)
-
-    def add(self, shift: int) -> None:
-        """Note the shift seen at a seam."""
-        self._recent.append(shift)
-
-    @property
-    def mean(self) -> int:
-        """The shift to expect at the next seam."""
-        return round(fmean(self._recent)) if self._recent else 0
-
-    def margin(self, limit: int) -> int:
-        """Return how many items the next answer should overlap with, the expected shift taken into account."""
-        spread = pstdev(self._recent) if self._recent else 0.0
-        return min(1 + round(_SPREADS * spread), max(limit // 2, 1))
-
-
 class Chain(Generic[T]):
     """What is safely joined, and the answers held back because they do not reach it yet.
 
-    Every item that was in the listing all the time, at or after `start`, and that stands before any joined item, is
-    joined too. An answer that begins at `start` or before it, or that holds a joined id, keeps this true.
+    What stays in the listing at or after `start`, and stands before any joined item, is joined too. An answer that
+    begins at `start`, or that holds a joined id, can be added and keeps this true: that is the whole proof.
     """
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
-        """Where the joined part ended when its end was last seen."""
+        """Where the joined part ended when it was last seen."""
         self.complete = False
         """Whether the joined part reaches the end of the listing."""
         self.held: list[Stretch[T]] = []
         self._seen_at: dict[str, int] = {}
+        self._drift = 0  # how far the listing has moved in all: the positions in _seen_at are kept without it
+
+    def __len__(self) -> int:
+        return len(self._seen_at)
 
     def join(self, stretch: Stretch[T], *, trusted: bool = False) -> tuple[list[Stretch[T]], int | None]:
         """Add an answer; return the stretches that are joined by it, in order, and how far the listing had moved.
@@ -102,11 +63,11 @@ class Chain(Generic[T]):
             if stretch.ids:
                 self.held.append(stretch)
             return [], None
-        shift = self._absorb(stretch)
+        shift = self._add(stretch)
         joined = [stretch]
         while follower := next((held for held in self.held if self._meets(held)), None):
             self.held.remove(follower)
-            self._absorb(follower, follows=True)
+            self._add_follower(follower)
             joined.append(follower)
         return joined, shift
 
@@ -127,17 +88,28 @@ class Chain(Generic[T]):
     def _meets(self, stretch: Stretch[T]) -> bool:
         return any(name in self._seen_at for name in stretch.ids)
 
-    def _absorb(self, stretch: Stretch[T], *, follows: bool = False) -> int:
-        """Join a stretch; one that `follows` is older than what it met, and is moved to where it would stand now."""
+    def _add(self, stretch: Stretch[T]) -> int:
         shift = self._shift(stretch)
-        offset = stretch.offset - shift if follows else stretch.offset
-        self._seen_at.update(zip(stretch.ids, range(offset, offset + len(stretch.ids)), strict=True))
-        self.end = max(self.end if follows else self.end + shift, offset + len(stretch.ids))
-        self.complete = self.complete or stretch.last
+        reaches_on = bool(stretch.ids) and stretch.ids[-1] not in self._seen_at
+        self.end = stretch.end if reaches_on else max(stretch.end, self.end + shift)
+        self._drift += shift
+        self._note(stretch, stretch.offset)
         return shift
 
+    def _add_follower(self, stretch: Stretch[T]) -> None:
+        """Add a stretch that is older than the one it met: it is moved to where it would stand now."""
+        shift = self._shift(stretch)
+        self.end = max(self.end, stretch.end - shift)
+        self._note(stretch, stretch.offset - shift)
+
+    def _note(self, stretch: Stretch[T], offset: int) -> None:
+        for position, name in enumerate(stretch.ids, offset - self._drift):
+            self._seen_at[name] = position
+        self.complete = self.complete or stretch.last
+
     def _shift(self, stretch: Stretch[T]) -> int:
-        for place in range(len(stretch.ids) - 1, -1, -1):
-            if (seen := self._seen_at.get(stretch.ids[place])) is not None:
-                return stretch.offset + place - seen
+        """Return how far the last joined item in the stretch, or else the end, moved since it was seen."""
+        for position in range(stretch.end - 1, stretch.offset - 1, -1):
+            if (seen := self._seen_at.get(stretch.ids[position - stretch.offset])) is not None:
+                return position - seen - self._drift
         return stretch.offset - self.end
