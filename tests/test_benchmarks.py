@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.child import Job
-from benchmarks.harness import Bench, Rounds, boil_down, compare, serve
+from benchmarks.harness import Bench, Turn, compare, serve
 from benchmarks.peers import PEERS
 from benchmarks.server import State, render_page
 
@@ -23,7 +23,7 @@ def test_a_peer_walks_every_page(bench: Bench, name: str) -> None:
     """250 items are three requests, counted by the server, for an async peer, the SDK and a sync peer alike."""
     if missing := PEERS[name].missing:
         pytest.skip("not installed: " + ", ".join(missing))
-    record = bench.child(Job(name, bench.url, [250]))[0]
+    record = bench.once(Job(name, bench.url, [250]))[0]
     assert (record["items"], record["requests"]) == (250, 3)
     assert record["cpu"] > 0
     assert record["rss"] > 1_000_000
@@ -44,17 +44,16 @@ def test_the_limiter_counts_refusals_by_window() -> None:
     assert [state.take(now) for now in (101.0, 105.0, 109.9, 110.0)] == [(1, 110), (0, 110), (-1, 110), (1, 120)]
 
 
-def test_ratios_are_taken_pair_by_pair() -> None:
-    """A machine that turns twice as slow between two rounds leaves the ratio as it was."""
-    figures = boil_down([(6.0, 10.0), (12.0, 20.0)])
-    assert figures == {
-        "value": {"median": 9.0, "min": 6.0, "max": 12.0},
-        "ratio": {"median": 0.6, "min": 0.6, "max": 0.6},
-    }
+def test_ratios_are_taken_turn_by_turn() -> None:
+    """A machine that turns twice as slow between two turns leaves the ratio as it was."""
+    turns: list[Turn] = [([{"cpu": own}], [{"cpu": base}]) for own, base in ((6.0, 10.0), (12.0, 20.0))]
+    figures = compare([{"peer": turns}], lambda records: float(records[0]["cpu"]))
+    assert figures["peer"]["value"]["median"] == 9.0
+    assert figures["peer"]["ratio"] == {"median": 0.6, "min": 0.6, "max": 0.6}
 
 
 def test_a_fact_has_no_ratio() -> None:
     """What is counted and not compared is shown as it is."""
-    rounds: Rounds = [{"loop": ([{"requests": 3}], [{"requests": 3}])}]
-    figures = compare(rounds, lambda records: records[0]["requests"], ratio=False)
+    turns: list[Turn] = [([{"requests": 3}], [{"requests": 3}])]
+    figures = compare([{"loop": turns}], lambda records: float(records[0]["requests"]), ratio=False)
     assert figures == {"loop": {"value": {"median": 3, "min": 3, "max": 3}}}
