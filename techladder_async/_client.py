@@ -107,8 +107,8 @@ class AsyncTechLadder:
         self._lifetime = lifetime
         self._derived = derived
         send = functools.partial(shared.transport.send, timeout=options.timeout)
-        retry = RetryMiddleware(options.retry, budget=shared.budget, hooks=shared.hooks)
-        handler = compose((*options.middlewares, retry, shared.gate), send)
+        retry = RetryMiddleware(options.retry, budget=shared.budget, hooks=shared.hooks, url=shared.transport.shown_url)
+        handler = compose((*options.middlewares, retry, shared.gate), lifetime.guard(send))
         self._call_batches = CallBatches(Api(lifetime, handler, shared.transport))
 
     @property
@@ -145,10 +145,12 @@ class AsyncTechLadder:
 
     async def close(self) -> None:
         """Close the client. What is under way ends with an `APIConnectionError` that says so. Safe to call twice."""
-        if not self._lifetime.closed:
-            self._lifetime.end()
-        if not self._derived:
-            await self._shared.transport.close()
+        self._lifetime.end()
+        try:
+            await self._lifetime.ended()
+        finally:
+            if not self._derived:
+                await self._shared.transport.close()
 
     async def __aenter__(self) -> Self:
         self._lifetime.check()

@@ -11,6 +11,10 @@ from .errors import APIConnectionError
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from ._wire import Handler, Request, Response
+
+_TURNS_TO_LEAVE = 10
+
 
 class Lifetime:
     """A client's life: open until it is closed, and bound to the event loop of its first call.
@@ -19,7 +23,7 @@ class Lifetime:
     """
 
     def __init__(self, parent: Lifetime | None = None) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._calls: set[Call] = set()
         self._parent = parent
@@ -45,6 +49,15 @@ class Lifetime:
             self._parent.check()
         self._loop = loop
 
+    def guard(self, handler: Handler) -> Handler:
+        """Return the handler, with `check` before it: a middleware may have closed the client meanwhile."""
+
+        async def handle(request: Request) -> Response:
+            self.check()
+            return await handler(request)
+
+        return handle
+
     def end(self) -> None:
         """Close, and end every call that is under way with an `APIConnectionError` that says so."""
         self.closed = True
@@ -52,6 +65,16 @@ class Lifetime:
             child.end()
         for call in tuple(self._calls):
             call.cut_off()
+
+    async def ended(self) -> None:
+        """Wait until the calls that `end` ended have left, but not for one that does not let itself be ended."""
+        for _ in range(_TURNS_TO_LEAVE):
+            if not self._busy():
+                return
+            await asyncio.sleep(0)
+
+    def _busy(self) -> bool:
+        return bool(self._calls) or any(child._busy() for child in self._children)  # noqa: SLF001  its own class
 
     def call(self) -> Call:
         """Return the context of one call. Raises like `check`."""

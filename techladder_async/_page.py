@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
+
+if TYPE_CHECKING:
+    from typing import Self
 
 T = TypeVar("T")
 
@@ -36,11 +39,15 @@ class Page(Generic[T]):
         """Return whether `get_next_page` has a page to get."""
         return self.has_more
 
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        # A copy is not tied to the client, which does not pickle.
+        return type(self), (self.items, self.total, self.page, self.limit, self.has_more)
+
     async def get_next_page(self) -> Page[T]:
         """Fetch the page after this one.
 
-        Raises `RuntimeError` on the last page, and on a page that no client answered (one made by hand, or unpickled);
-        otherwise what awaiting a list raises.
+        Raises `RuntimeError` on the last page, and on a page that was made by hand, copied or unpickled; otherwise what
+        awaiting a list raises.
         """
         if not self.has_more:
             msg = f"page {self.page} is the last one: check has_next_page() before get_next_page()"
@@ -49,3 +56,10 @@ class Page(Generic[T]):
             msg = "this page is not tied to a client: list the call batches again with page=…"
             raise RuntimeError(msg)
         return await self._load_next()
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic, and so FastAPI, read, write and describe `Page[CallBatch]`."""
+        from ._pydantic import page_schema  # noqa: PLC0415  only pydantic comes here: it is not needed otherwise
+
+        return page_schema(source, handler)

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
 
 from ._page import Page
-from ._plan import PlainPlan, Plan
-from ._walk import ItemIterator, PageIterator, Progress, Walk, WalkReport
+from ._plan import PlainPlan, Plan, lowered
+from ._walk import ItemIterator, Listing, PageIterator, Progress, Walk, WalkReport
 from .errors import PaginationError
 
 T = TypeVar("T")
 
 LARGEST_LIMIT = 100
-
-
-@attrs.frozen
-class Listing(Generic[T]):
-    """What is listed: how to fetch a page of it, and how to tell its items apart."""
-
-    fetch: Callable[[int, int | None], Coroutine[Any, Any, Page[T]]]
-    """Takes a page's number and size; size `None` leaves it to the server."""
-    key: Callable[[T], str]
 
 
 @attrs.frozen
@@ -79,11 +70,8 @@ class Paginator(Generic[T]):
         """Walk to the end and return all items. All of them are then in memory: to go through them, iterate."""
         walk, progress = self._start()
         items: list[T] = []
-        try:
-            while (step := await walk.step()) is not None:
-                items.extend(step[1])
-        finally:
-            await walk.aclose()
+        while (step := await walk.step()) is not None:
+            items.extend(step[1])
         items = items[: self._bounds.max_items]
         for _ in progress.hand_out(items):
             pass
@@ -95,7 +83,9 @@ class Paginator(Generic[T]):
         page = await self._listing.fetch(number, 1)
         if not page.items and page.has_more:
             msg = f"page {number} is empty but says that more follow"
-            raise PaginationError(msg, page=number)
+            error = PaginationError(msg)
+            self._listing.explain(error, number, 1)
+            raise error
         return page.items[0] if page.items else None
 
     @property
@@ -107,9 +97,8 @@ class Paginator(Generic[T]):
         bounds = self._bounds
         plan: Plan[T] = _plan_for(bounds, self._listing.key)
         self._progress = progress = Progress(plan)
-        fetch = self._listing.fetch
         walk = Walk(
-            lambda ask: fetch(ask.page, ask.limit),
+            self._listing,
             plan,
             progress,
             limit=bounds.walk_limit,
@@ -120,13 +109,13 @@ class Paginator(Generic[T]):
 
     async def _load(self, number: int, limit: int | None) -> Page[T]:
         page = await self._listing.fetch(number, limit)
-        if limit is not None and 0 < page.limit < limit:
-            limit = page.limit
+        if limit is not None:
+            limit = lowered(limit, page.limit)
         return attrs.evolve(page, load_next=functools.partial(self._load, number + 1, limit))
 
     def _finish(self, page: Page[T], items: Sequence[T]) -> Page[T]:
-        load_next = functools.partial(self._load, page.page + 1, page.limit)
-        return attrs.evolve(page, items=tuple(items), load_next=load_next)
+        limit = lowered(self._bounds.walk_limit, page.limit)
+        return attrs.evolve(page, items=tuple(items), load_next=functools.partial(self._load, page.page + 1, limit))
 
 
 def _plan_for(bounds: Bounds, key: Callable[[T], str]) -> Plan[T]:

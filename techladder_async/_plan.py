@@ -31,6 +31,16 @@ class Ask(NamedTuple):
     limit: int
 
 
+def lowered(asked: int, applied: int) -> int:
+    """Return the size of the next pages, where `asked` items were asked for and the server applied its own limit."""
+    return applied if 0 < applied < asked else asked
+
+
+def page_at(position: int, limit: int) -> int:
+    """Return the number of the page that holds the item at a position, which counts from 0."""
+    return position // limit + 1
+
+
 class Plan(Protocol[T]):
     """What a walk needs to know of its plan."""
 
@@ -38,6 +48,10 @@ class Plan(Protocol[T]):
     """Items dropped because they had been delivered."""
     settled: bool | None
     """Whether nothing was lost; `None` where the plan makes no such promise, or has not ended."""
+
+    @property
+    def resume_page(self) -> int:
+        """The page to go on from, in pages of as many items as the server gives, lest something be missed."""
 
     def wanted(self, ahead: int) -> Sequence[Ask]:
         """Return the asks to have under way: the one to be fed next, then at most `ahead` probable later ones.
@@ -61,15 +75,22 @@ class PlainPlan(Generic[T]):
     def __init__(self, key: Callable[[T], str], page: int, limit: int) -> None:
         self.duplicates = 0
         self.settled: bool | None = None
-        self._next: Ask | None = Ask(page, limit)
+        self._next = Ask(page, limit)
+        self._limit = limit
+        self._ended = False
         self._last_page: int | None = None
         """The last page that `total` shows; `None` before the first answer."""
         self._stale = 0
         self._delivered = _Recent(key)
 
+    @property
+    def resume_page(self) -> int:
+        """The page that is to be fed next."""
+        return page_at((self._next.page - 1) * self._next.limit, self._limit)
+
     def wanted(self, ahead: int) -> Sequence[Ask]:
         """Return the next ask and, as far as `total` shows pages, those after it."""
-        if self._next is None:
+        if self._ended:
             return ()
         page, limit = self._next
         if self._last_page is None or not ahead:
@@ -81,22 +102,20 @@ class PlainPlan(Generic[T]):
         """Take the next page."""
         fresh = self._delivered.new_ones(answer.items)
         self.duplicates += len(answer.items) - len(fresh)
-        self._advance(ask, answer)
+        self._limit = lowered(ask.limit, answer.limit)
         if answer.has_more:
             self._check(answer, fresh)
+            self._advance(ask)
+        self._ended = not answer.has_more
+        self._last_page = -(-answer.total // self._limit)
         return fresh
 
-    def _advance(self, ask: Ask, answer: Page[T]) -> None:
-        first = self._last_page is None
-        limit = answer.limit if 0 < answer.limit < ask.limit else ask.limit
-        self._last_page = -(-answer.total // limit)
-        if not answer.has_more:
-            self._next = None
-        elif limit == ask.limit or first:
-            self._next = Ask(ask.page + 1, limit)
-        else:
-            # The server lowered the limit in the middle: what is delivered ends at another page number now.
-            self._next = Ask((ask.page - 1) * ask.limit // limit + 1, limit)
+    def _advance(self, ask: Ask) -> None:
+        page = ask.page
+        if self._limit < ask.limit and self._last_page is not None:
+            # Lowered in the middle: what is delivered ends at another page number now.
+            page = page_at((ask.page - 1) * ask.limit, self._limit) - 1
+        self._next = Ask(page + 1, self._limit)
 
     def _check(self, answer: Page[T], fresh: Sequence[T]) -> None:
         if not answer.items:
@@ -113,10 +132,8 @@ class PlainPlan(Generic[T]):
         A refusal many pages before the end that `total` showed is no shrinking: then it is an error, lest the rest be
         lost without a word.
         """
-        if self._last_page is None or self._last_page - ask.page >= _BELIEVED_SHRINK:
-            return False
-        self._next = None
-        return True
+        self._ended = self._last_page is not None and self._last_page - ask.page < _BELIEVED_SHRINK
+        return self._ended
 
 
 class _Recent(Generic[T]):
@@ -131,10 +148,11 @@ class _Recent(Generic[T]):
         """Return the items that are not remembered, and remember them."""
         keys = list(map(self._key, items))
         if len(set(keys)) != len(keys) or not self._known.isdisjoint(keys):
-            fresh = {
-                key: item for key, item in zip(reversed(keys), reversed(items), strict=True) if key not in self._known
-            }
-            keys, items = list(reversed(fresh)), tuple(reversed(fresh.values()))
+            fresh: dict[str, T] = {}
+            for key, item in zip(keys, items, strict=True):
+                if key not in self._known:
+                    fresh.setdefault(key, item)
+            keys, items = list(fresh), tuple(fresh.values())
         self._known.update(keys)
         self._pages.append(keys)
         while len(self._known) - len(self._pages[0]) >= _REMEMBERED:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import attrs
 
+from ._plan import lowered
 from .errors import NotFoundError, TechLadderError, ValidationError
 
 if TYPE_CHECKING:
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
     from ._plan import Ask, Plan
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class Listing(Generic[T]):
+    """What is listed: how to fetch a page of it, and how to tell its items apart."""
+
+    fetch: Callable[[int, int | None], Coroutine[Any, Any, Page[T]]]
+    """Takes a page's number and size; size `None` leaves it to the server."""
+    explain: Callable[[TechLadderError, int, int | None], None]
+    """Puts the facts of the request for a page on an error that was found in its answer."""
+    key: Callable[[T], str]
 
 
 @attrs.frozen
@@ -42,11 +55,16 @@ class Progress(Generic[T]):
 
     def __init__(self, plan: Plan[T]) -> None:
         self._plan = plan
-        self.requests = 0
+        self.requests: int = 0
         self.pages = 0
         self.total: int | None = None
         self._handed_out = 0
         self._buffer: Iterator[T] = iter(())
+
+    async def fetch(self, listing: Listing[T], ask: Ask) -> Page[T]:
+        """Fetch a page, and count it now: one that was given up before it began is no request."""
+        self.requests += 1
+        return await listing.fetch(*ask)
 
     def hand_out(self, items: Sequence[T]) -> Iterator[T]:
         """Return an iterator over the items; those that are taken from it count as delivered."""
@@ -69,13 +87,13 @@ class Progress(Generic[T]):
 class Walk(Generic[T]):
     """The pages of one walk, in order, with later ones on their way.
 
-    A page that is looked ahead for has a task of its own. When the walk ends or is dropped, its tasks are cancelled at
-    once, without an await; `aclose` also waits for them.
+    A page that is looked ahead for has a task of its own. When the walk ends, its tasks are cancelled and waited for;
+    when it is dropped, they are cancelled at once, without an await.
     """
 
     def __init__(
         self,
-        fetch: Callable[[Ask], Coroutine[Any, Any, Page[T]]],
+        listing: Listing[T],
         plan: Plan[T],
         progress: Progress[T],
         *,
@@ -83,7 +101,7 @@ class Walk(Generic[T]):
         prefetch: int,
         max_items: int | None,
     ) -> None:
-        self._fetch = fetch
+        self._listing = listing
         self._plan = plan
         self._progress = progress
         self._limit = limit
@@ -103,14 +121,17 @@ class Walk(Generic[T]):
         self._state = "stepping"
         try:
             step = await self._step()
-        except BaseException:
-            self._let_go("failed")
+            if step is None or self._left == 0:
+                await self._let_go("ended")
+                return step
+        except (Exception, asyncio.CancelledError):
+            await self._let_go("failed")
             raise
-        if step is None or self._left == 0:
-            self._let_go("ended")
-        else:
-            self._state = "ready"
-            self._look_ahead(step[0].total)
+        except BaseException:
+            self._cancel("failed")
+            raise
+        self._state = "ready"
+        self._look_ahead(step[0].total)
         return step
 
     async def _step(self) -> tuple[Page[T], Sequence[T]] | None:
@@ -132,23 +153,22 @@ class Walk(Generic[T]):
         self._start(later)
         try:
             if under_way is None:
-                self._progress.requests += 1
-                return await self._fetch(first)
+                return await self._progress.fetch(self._listing, first)
             del self._ahead[first]
             return await under_way
         except TechLadderError as error:
             if isinstance(error, NotFoundError | ValidationError) and self._plan.past_end(first):
                 return None
-            self._place(error, first)
+            self._place(error)
             raise
 
     def _taken(self, ask: Ask, answer: Page[T]) -> Sequence[T]:
-        if 0 < answer.limit < ask.limit:
-            self._limit = min(self._limit, answer.limit)
+        self._limit = min(self._limit, lowered(ask.limit, answer.limit))
         try:
             fresh = self._plan.feed(ask, answer)
         except TechLadderError as error:
-            self._place(error, ask)
+            self._listing.explain(error, *ask)
+            self._place(error)
             raise
         self._progress.pages += 1
         self._progress.total = answer.total
@@ -156,10 +176,12 @@ class Walk(Generic[T]):
             self._left = max(0, self._left - len(fresh))
         return fresh
 
-    def _place(self, error: TechLadderError, ask: Ask) -> None:
-        """Say on the error which page to go on from, in pages of the walk's own size."""
-        error.page = (ask.page - 1) * ask.limit // self._limit + 1
-        error.add_note(f"the walk stopped at page {error.page}: list(..., page={error.page}) goes on from there")
+    def _place(self, error: TechLadderError) -> None:
+        """Say on the error where to go on from."""
+        error.page = page = self._plan.resume_page
+        error.add_note(
+            f"the walk stopped at page {page}: list(..., limit={self._limit}, page={page}) goes on from there"
+        )
 
     # --- looking ahead ---
 
@@ -173,8 +195,8 @@ class Walk(Generic[T]):
     def _start(self, asks: Sequence[Ask]) -> None:
         for ask in asks:
             if ask not in self._ahead:
-                self._progress.requests += 1
-                task = asyncio.create_task(self._fetch(ask), name=f"techladder_async page {ask.page}")
+                fetch = self._progress.fetch(self._listing, ask)
+                task = asyncio.create_task(fetch, name=f"techladder_async page {ask.page}")
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(_retrieve)
@@ -187,26 +209,32 @@ class Walk(Generic[T]):
 
     # --- letting go ---
 
-    def _let_go(self, state: Literal["ended", "failed"]) -> None:
+    def _cancel(self, state: Literal["ended", "failed"]) -> None:
         self._state = state
         self._ahead.clear()
         for task in tuple(self._tasks):
             task.cancel()
 
-    async def aclose(self) -> None:
-        """End the walk, and wait until nothing of it is left."""
-        if self._state != "failed":
-            self._let_go("ended")
+    async def _let_go(self, state: Literal["ended", "failed"]) -> None:
+        self._cancel(state)
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def aclose(self) -> None:
+        """End the walk, and wait until nothing of it is left.
+
+        Raises `RuntimeError`, as an asynchronous generator does, while another task waits for its next item.
+        """
+        if self._state == "stepping":
+            raise RuntimeError(_MISUSES["stepping"])
+        await self._let_go("failed" if self._state == "failed" else "ended")
 
     def __del__(self) -> None:
         # A loop that was left by break or an exception comes here at once, since nothing else holds its walk. The
         # collector may come here from another thread, hence threadsafe.
         for task in tuple(self._tasks):
-            loop = task.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(task.cancel)
+            with suppress(RuntimeError):  # the loop is closed
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 _MISUSES = {
@@ -251,8 +279,8 @@ class ItemIterator(Generic[T]):
 
     async def aclose(self) -> None:
         """End the walk, and wait until nothing of it is left."""
-        self._buffer = iter(())
         await self._walk.aclose()
+        self._buffer = iter(())
 
 
 class PageIterator(Generic[T]):

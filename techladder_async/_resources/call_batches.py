@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal
 
-from .._pagination import LARGEST_LIMIT, Bounds, Listing, Paginator
+from .._pagination import LARGEST_LIMIT, Bounds, Paginator
+from .._walk import Listing
+from .._wire import Request
 from ..models import BatchStatus, CallBatch
 
 if TYPE_CHECKING:
@@ -13,11 +16,16 @@ if TYPE_CHECKING:
 
     from .._api import Api
     from .._page import Page
+    from ..errors import TechLadderError
+
+__all__ = ["CallBatches"]
 
 PATH = "/api/v1/public/call-batches"
 
 # The literals are what an editor completes; a string beyond them is sent, so that the server decides.
-StatusFilter: TypeAlias = "BatchStatus | Literal['pending', 'active', 'completed', 'failed', 'cancelled'] | str"  # noqa: PYI051
+StatusFilter: TypeAlias = BatchStatus | Literal["pending", "active", "completed", "failed", "cancelled"] | str  # noqa: PYI051
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _schedule_id = attrgetter("schedule_id")
 
@@ -65,16 +73,24 @@ class CallBatches:
         if page is None or prefetch is None or not isinstance(exact, bool):
             msg = "page and prefetch must be integers, and exact a bool"
             raise TypeError(msg)
-        filters = {
-            name: str(value) for name, value in (("agent_id", agent_id), ("status", status)) if value is not None
-        }
+        bounds = Bounds(limit=limit, page=page, max_items=max_items, prefetch=prefetch, exact=exact)
+        return Paginator(self._listing(agent_id=agent_id, status=status), bounds)
+
+    def _listing(self, **filters: str | None) -> Listing[CallBatch]:
+        # str.__str__, since an enum of the caller's own may print as its name.
+        fixed = {name: str.__str__(value) for name, value in filters.items() if value is not None}
+
+        def request(number: int, size: int | None) -> Request:
+            sizes = {} if size is None else {"limit": f"{size:d}"}
+            return Request("GET", PATH, {**fixed, **sizes, "page": f"{number:d}"})
 
         async def fetch(number: int, size: int | None) -> Page[CallBatch]:
-            sizes = {} if size is None else {"limit": str(size)}
-            return await self._api.get_page(PATH, {**filters, **sizes, "page": str(number)}, CallBatch)
+            return await self._api.get_page(request(number, size), CallBatch)
 
-        bounds = Bounds(limit=limit, page=page, max_items=max_items, prefetch=prefetch, exact=exact)
-        return Paginator(Listing(fetch, _schedule_id), bounds)
+        def explain(error: TechLadderError, number: int, size: int | None) -> None:
+            self._api.explain(error, request(number, size))
+
+        return Listing(fetch, explain, _schedule_id)
 
 
 def _check_text(name: str, value: object) -> None:
@@ -86,7 +102,9 @@ def _check_text(name: str, value: object) -> None:
     if not value:
         msg = f"{name} is empty: leave it out to list everything"
         raise ValueError(msg)
-    value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError, here and not with the first request
+    if _SURROGATE.search(value):  # found here, and not with the first request
+        msg = f"{name} holds half a character, a lone surrogate: {value!r}"
+        raise ValueError(msg)
 
 
 def _check_number(name: str, value: object, lowest: int, highest: int | None = None) -> None:
