@@ -12,11 +12,14 @@ How a request flows; each layer knows only the one to its right:
                                             │
                                          decoder (cattrs): bytes → Page[CallBatch]
 
+A `Middleware` is called with a `Request` and with the `Handler` that answers it, the rest of the chain, and returns a
+`Response`. `CallBatch` and `Page` are plain values, and everything raised on purpose is a `TechLadderError`.
+
 Optional modules: `sandbox` (the API on a loopback socket), `hooks` and `otel` (watching requests), `fastapi`,
 `pytest_plugin`, and the command line `techladder`.
 """
 
-from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ._backoff import RetryPolicy
 from ._client import AsyncTechLadder
@@ -42,8 +45,6 @@ from .errors import (
     ValidationError,
 )
 from .models import BatchStatus, CallBatch, StartMode
-
-__version__ = version("techladder_async")
 
 __all__ = [
     "APIConnectionError",
@@ -77,3 +78,17 @@ __all__ = [
     "WalkReport",
     "__version__",
 ]
+
+__version__: str
+"""The version that is installed."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> str:
+        # Reading the metadata takes longer than importing most of the package, and few programs ask.
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415
+
+            return version("techladder_async")
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)

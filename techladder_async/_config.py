@@ -21,6 +21,8 @@ DEFAULT_BASE_URL = "https://api.staging.techladder.ai"
 DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 _KEY = re.compile(r"[\x21-\x7e]+")
+_HOST = re.compile(r"([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII | re.IGNORECASE)
+_LONGEST_HOST = 253
 _LOG_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO}
 
 
@@ -60,16 +62,17 @@ def _given_url(base_url: str | None) -> str:
     return base_url if base_url is not None else os.environ.get("TECHLADDER_BASE_URL") or DEFAULT_BASE_URL
 
 
+# What is wrong with a URL is told without the URL: it may hold a password, or be the key, given in the wrong place.
 def _checked_url(text: str, *, allow_insecure: bool) -> str:
     url = _parsed(text)
-    if url.scheme not in {"http", "https"} or not url.host:
-        msg = f"base_url must begin with https:// and name a host, not {text!r}"
+    if url.scheme not in {"http", "https"} or not _is_host(url.raw_host or "") or url.explicit_port == 0:
+        msg = "base_url must be https:// and a valid host, perhaps with a port and a path"
         raise ConfigurationError(msg)
     if url.user is not None or url.password is not None or url.query_string or url.fragment:
         msg = "base_url holds a user, a password, a query or a fragment: give scheme, host, port and path alone"
         raise ConfigurationError(msg)
     if url.scheme == "http" and not allow_insecure and not _is_loopback(url.host):
-        msg = f"{text!r} would send the key unencrypted: use https, or pass allow_insecure=True"
+        msg = f"http://{url.raw_authority} would get the key unencrypted: use https, or pass allow_insecure=True"
         raise ConfigurationError(msg)
     return str(url).rstrip("/")
 
@@ -77,20 +80,25 @@ def _checked_url(text: str, *, allow_insecure: bool) -> str:
 def _parsed(text: str) -> URL:
     # urllib and yarl drop some control characters silently; nobody means them.
     if not isinstance(text, str) or not text.isprintable() or " " in text:
-        msg = f"base_url must be a URL, not {text!r}"
+        msg = "base_url must be a string without spaces and control characters"
         raise ConfigurationError(msg)
     try:
         return URL(text)
-    except ValueError as error:
-        msg = f"base_url is no valid URL ({error})"
-        raise ConfigurationError(msg) from None
+    except ValueError:
+        msg = "base_url is no valid URL"
+    raise ConfigurationError(msg)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_host(host: str) -> bool:
+    # Beyond these, looking up the name fails with a UnicodeError. The parser has checked what holds a colon (IPv6).
+    return ":" in host or (len(host) <= _LONGEST_HOST and _HOST.fullmatch(host) is not None)
+
+
+def _is_loopback(host: str | None) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
 

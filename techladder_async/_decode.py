@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, get_type_hints
 
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DATE_ALONE = len("2026-05-14")
+_JSON_NAMES = {
+    int: "an integer",
+    str: "a string",
+    bool: "true or false",
+    float: "a number with a fraction or an exponent",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
 
 
 def decode_page(body: bytes, item: type[T]) -> Page[T] | Envelope:
@@ -41,7 +51,13 @@ def decode_page(body: bytes, item: type[T]) -> Page[T] | Envelope:
     if page is not None:
         return page
     answer = parse_object(body)
-    return refusal(answer) or _structured(answer.get("data"), Page[item], "data")  # type: ignore[valid-type]  # a runtime alias
+    return refusal(answer) or _listing(answer, item)
+
+
+def _listing(answer: Mapping[str, Any], item: type[T]) -> Page[T]:
+    if "data" not in answer:
+        raise _not_as_documented("data", "is missing")
+    return _structured(answer["data"], Page[item], "data")  # type: ignore[valid-type]  # a runtime alias
 
 
 def decode_item(data: Mapping[str, Any], item: type[T]) -> T:
@@ -70,6 +86,8 @@ def _quick_page(body: bytes, item: type[T]) -> Page[T] | None:
     """Return the page where the answer is just as documented, else `None`."""
     decoder, moments = _quick_decoder(item)  # type: ignore[arg-type]  # to mypy, a class may be unhashable
     try:
+        if not body.isascii():
+            body.decode()  # msgspec does not look at the bytes of what it skips; the converter's way refuses bad UTF-8
         answer = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -119,7 +137,9 @@ def _made() -> _Converter:
     made.register_structure_hook_func(_is_tuple, functools.partial(_array, made))
     for primitive in (int, str, bool):
         made.register_structure_hook(primitive, _strict)
-    made.register_structure_hook(datetime, _moment)
+    # A class's hook is for its subclasses too: without this one, `str`'s would be for the string enums.
+    made.register_structure_hook(StrEnum, _enum)
+    made.register_structure_hook_func(lambda kind: kind is datetime, _moment)
     made.customised = False
     return made
 
@@ -149,22 +169,42 @@ def _array(made: _Converter, value: Any, kind: Any) -> Any:
 def _strict(value: Any, kind: type) -> Any:
     # A bool is an int to Python, not to JSON.
     if type(value) is not kind:
-        raise _wrong(kind.__name__, value)
+        raise _wrong(_JSON_NAMES[kind], value)
     return value
 
 
+def _enum(value: Any, kind: type[StrEnum]) -> StrEnum:
+    if not isinstance(value, str):
+        raise _wrong("a string", value)
+    return kind(value)
+
+
 def _moment(value: Any, _: Any) -> datetime:
+    try:
+        moment = _read_moment(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # Python's own text shows the value.
+        msg = "expected an ISO 8601 date and time within the years 1 to 9999 in UTC, got another string"
+    raise ValueError(msg)
+
+
+def _read_moment(value: Any) -> datetime:
     if isinstance(value, datetime):  # from_dict also takes what a program already holds
-        moment = value
-    elif isinstance(value, str) and len(value) > _DATE_ALONE:
-        moment = datetime.fromisoformat(value)
-    else:
+        return value
+    if not isinstance(value, str):
         raise _wrong("an ISO 8601 date and time", value)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if len(value) <= _DATE_ALONE:
+        raise ValueError
+    try:
+        # First msgspec, so that both ways round a fraction alike; Python also reads the other forms of ISO 8601.
+        return msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        return datetime.fromisoformat(value)
 
 
 def _wrong(wanted: str, value: object) -> TypeError:
-    return TypeError(f"expected {wanted}, got {'null' if value is None else type(value).__name__}")
+    return TypeError(f"expected {wanted}, got {_JSON_NAMES.get(type(value), type(value).__name__)}")
 
 
 converter = _made()
@@ -177,7 +217,13 @@ def _structured(data: Any, kind: type[T], place: str) -> T:
     except Exception as error:  # noqa: BLE001  whatever a hook of the user's raises is a value that does not fit
         place, fault = _first_fault(error, place)
     # Raised out here: the converter's errors hold the values, which stay out of sight.
-    raise ResponseDecodeError(f"the answer is not as documented: {place or 'it'} {fault}")
+    raise _not_as_documented(place or "it", fault)
+
+
+def _not_as_documented(place: str, fault: str) -> ResponseDecodeError:
+    return ResponseDecodeError(
+        f"the answer is not as documented: {place} {fault}. Look for a newer version of techladder_async"
+    )
 
 
 def _first_fault(error: BaseException, place: str) -> tuple[str, str]:

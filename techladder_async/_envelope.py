@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from ._wire import Response
 
-_BOM = b"\xef\xbb\xbf"
+# Without the hook, a number too large for a float is an error, even in a field that nobody reads.
+_ANY = msgspec.json.Decoder(float_hook=float)
 _EXCERPT = 120
-_LOWEST_ERROR = 400
+_LOWEST_STATUS, _LOWEST_ERROR, _HIGHEST_STATUS = 100, 400, 599
 
 _CLASSES: dict[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -42,7 +43,9 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 
 _ADVICE = {
+    200: "The API calls it a success and an error at once: treat it as failed",
     301: "Redirects are not followed, they could leak the key: set base_url to where this one leads",
+    400: "Check the arguments and base_url",
     401: "Check the API key",
     403: "Ask TechLadder to enable API access for the account",
     404: "Check the identifier and base_url",
@@ -50,6 +53,7 @@ _ADVICE = {
     429: "Send less, or wait",
     500: "Try again later",
 }
+_FAMILIES = {2: 200, 3: 301, 4: 400}
 
 
 @attrs.frozen
@@ -65,7 +69,7 @@ class Envelope:
 def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object. Raises `ResponseDecodeError`."""
     try:
-        answer = msgspec.json.decode(body.removeprefix(_BOM))
+        answer = _ANY.decode(body.decode("utf-8-sig"))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         fault = one_line(str(error))
     else:
@@ -78,8 +82,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def refusal(answer: Mapping[str, Any]) -> Envelope | None:
     """Return the envelope where it carries an error."""
-    status, error = answer.get("status_code"), answer.get("error")
-    status = status if isinstance(status, int) and not isinstance(status, bool) else None
+    status, error = _status(answer.get("status_code")), answer.get("error")
     if error is None and (status is None or status < _LOWEST_ERROR):
         return None
     fields = error if isinstance(error, dict) else {"details": error}
@@ -90,6 +93,12 @@ def refusal(answer: Mapping[str, Any]) -> Envelope | None:
         code if isinstance(code, str) else None,
         _strings(fields.get("details")),
     )
+
+
+def _status(value: object) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if _LOWEST_STATUS <= value <= _HIGHEST_STATUS else None
 
 
 def _strings(details: object) -> tuple[str, ...]:
@@ -110,7 +119,7 @@ def error_of(
     details = tuple(redact(detail) for detail in envelope.details)
     message = redact(envelope.message)
     return _class_of(status)(
-        _text(status, envelope.code, message, details),
+        redact(_text(status, envelope.code, message, details)),
         status_code=status,
         code=None if envelope.code is None else redact(envelope.code),
         message=message,
@@ -135,9 +144,7 @@ def _envelope_of(response: Response) -> Envelope:
 
 
 def _class_of(status: int) -> type[APIStatusError]:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return ServerError
-    return _CLASSES.get(status, APIStatusError)
+    return ServerError if status // 100 == 5 else _CLASSES.get(status, APIStatusError)  # noqa: PLR2004  5xx
 
 
 def _text(status: int, code: str | None, message: str, details: tuple[str, ...]) -> str:
@@ -149,5 +156,4 @@ def _text(status: int, code: str | None, message: str, details: tuple[str, ...])
 
 
 def _advice(status: int) -> str:
-    family = status if status in _ADVICE else {3: 301, 5: 500}.get(status // 100)
-    return f". {_ADVICE[family]}" if family else ""
+    return f". {_ADVICE.get(status) or _ADVICE[_FAMILIES.get(status // 100, 500)]}"

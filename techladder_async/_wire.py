@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
+_METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
@@ -26,6 +27,12 @@ def _case_insensitive(headers: Mapping[str, str]) -> Headers:
     if isinstance(headers, CIMultiDict | CIMultiDictProxy):
         return headers
     return CIMultiDict(headers)
+
+
+def _check_method(_: object, __: object, method: str) -> None:
+    if not _METHOD.fullmatch(method):
+        msg = f"a request's method is a word in upper case, not {method!r}"
+        raise ValueError(msg)
 
 
 def _check_path(_: object, __: object, path: str) -> None:
@@ -49,10 +56,10 @@ def _check_headers(_: object, __: object, headers: Mapping[str, str]) -> None:
 class Request:
     """One request, without the key. `attrs.evolve` gives a changed copy.
 
-    Raises `ValueError` for a path or header that could not be sent safely.
+    Raises `ValueError` for a method, path or header that could not be sent safely.
     """
 
-    method: str
+    method: str = attrs.field(validator=_check_method)
     """The HTTP method in upper case: `"GET"`."""
     path: str = attrs.field(validator=_check_path)
     """The path below the base URL, percent-encoded: `"/api/v1/public/call-batches"`."""

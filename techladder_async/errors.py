@@ -116,10 +116,11 @@ class APIStatusError(TechLadderError):
         retry_after: float | None = None,
         method: str | None = None,
         url: str | None = None,
+        page: int | None = None,
         attempts: int = 0,
         history: tuple[Attempt, ...] = (),
     ) -> None:
-        super().__init__(text, method=method, url=url, attempts=attempts, history=history)
+        super().__init__(text, method=method, url=url, page=page, attempts=attempts, history=history)
         self.status_code = status_code
         """The HTTP status, or the envelope's where that one carries the error."""
         self.code = code

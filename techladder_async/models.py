@@ -12,7 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["BatchStatus", "CallBatch", "StartMode"]
+    from cattrs import Converter
+
+__all__ = ["BatchStatus", "CallBatch", "StartMode", "converter"]
+
+
+converter: Converter
+"""The cattrs converter that decodes every answer. A hook registered on it holds from then on."""
+
+if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+    def __getattr__(name: str) -> Converter:
+        # It comes when it is first asked for, so that importing the package does not import cattrs.
+        if name == "converter":
+            from ._decode import converter  # noqa: PLC0415
+
+            return converter
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
 
 
 class _OpenEnum(StrEnum):
@@ -32,6 +49,16 @@ class _OpenEnum(StrEnum):
     def is_known(self) -> bool:
         """Whether the value is a documented one."""
         return self.value in type(self)._value2member_map_
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic, and so FastAPI, read, write and describe the enum, open as it is."""
+        from ._pydantic import enum_schema  # noqa: PLC0415  only pydantic comes here: it is not needed otherwise
+
+        return enum_schema(cls, handler)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.is_known else f"{type(self).__name__}({self.value!r})"
 
 
 class BatchStatus(_OpenEnum):
@@ -53,8 +80,11 @@ class StartMode(_OpenEnum):
     """How a call batch is started. Open like `BatchStatus`."""
 
     MANUAL = "manual"
+    """By hand: what a new batch has unless it says otherwise."""
     IMMEDIATE = "immediate"
+    """As soon as it is created."""
     SCHEDULED = "scheduled"
+    """At `CallBatch.scheduled_at`."""
 
 
 _FINISHED = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.CANCELLED})
@@ -90,7 +120,7 @@ class CallBatch:
     @property
     def pending_contacts(self) -> int:
         """How many contacts are still to be called."""
-        return max(0, self.total_contacts - self.completed_contacts - self.failed_contacts)
+        return max(0, self.total_contacts) - self._done
 
     @property
     def progress(self) -> float:
@@ -100,8 +130,12 @@ class CallBatch:
         """
         if self.total_contacts <= 0:
             return float(self.is_finished)
-        done = (self.completed_contacts + self.failed_contacts) / self.total_contacts
-        return min(1.0, max(0.0, done))
+        return self._done / self.total_contacts
+
+    @property
+    def _done(self) -> int:
+        # Kept between 0 and the total, whatever the server counts.
+        return max(0, min(self.completed_contacts + self.failed_contacts, self.total_contacts))
 
     @property
     def is_finished(self) -> bool:
@@ -119,11 +153,20 @@ class CallBatch:
 
         return decode_item(data, cls)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let pydantic, and so FastAPI, read, write and describe the class."""
+        from ._pydantic import model_schema  # noqa: PLC0415  only pydantic comes here: it is not needed otherwise
+
+        return model_schema(cls, handler)
+
 
 _FIELDS = tuple(field.name for field in attrs.fields(CallBatch))
 
 
 def _json_ready(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        # One without an offset, in a batch made by hand, is read as UTC, as the decoder does.
+        moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return moment.isoformat().replace("+00:00", "Z")
     return str(value) if isinstance(value, _OpenEnum) else value

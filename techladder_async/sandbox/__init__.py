@@ -5,6 +5,7 @@
 
 The flow: `app` (the only file with HTTP) takes a request, `faults` may spoil it, `quota` counts it, `api` answers it
 from the listing in `state`, which `data` filled, and `log` remembers it. Nothing here imports the client.
+A `Clock` gives the time in Unix seconds.
 """
 
 from ._check import Clock

@@ -19,8 +19,11 @@ class LoggedRequest:
     """One request that reached the sandbox."""
 
     method: str
+    """The HTTP method: `"GET"`."""
     path: str
+    """The path, without the query."""
     query: dict[str, str]
+    """The query's parameters, decoded."""
     status: int | None = None
     """The status that was sent; `None` while there is none, and for good where the connection was reset or given up."""
     headers: dict[str, str] = attrs.field(factory=dict, repr=False)

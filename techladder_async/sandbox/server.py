@@ -22,6 +22,7 @@ from .state import Listing
 if TYPE_CHECKING:
     from ._check import Clock
 
+_TURNS_OF_AN_ACCEPT = 3
 _GRACE = 0.5  # seconds that answers under way get to leave when the sandbox stops
 
 
@@ -195,23 +196,33 @@ class _Server:
         self.url: str | None = None
         self._app = app
         self._web = web.Server(app.handle, access_log=None, handler_cancellation=True)
-        self._runner = web.ServerRunner(self._web, shutdown_timeout=_GRACE)
+        self._listener: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> None:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
-        address = self._runner.addresses[0]
+        self._listener = await self.loop.create_server(self._web, host, port)
+        address = self._listener.sockets[0].getsockname()
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
         self.url = f"http://{name}:{address[1]}"
 
     async def stop(self) -> None:
         self.url = None
         self._app.closing.set()
+        if self._listener is not None:
+            await self._stop_listening(self._listener)
         for connection in self._web.connections:
             if connection.transport is not None:
                 connection.transport.abort()  # closing would wait for a peer that does not read
-        await self._runner.cleanup()
+        await self._web.shutdown(_GRACE)
         await asyncio.sleep(0)  # the transports of dropped connections close their sockets in the loop's next turn
+
+    async def _stop_listening(self, listener: asyncio.Server) -> None:
+        if isinstance(self.loop, asyncio.SelectorEventLoop):
+            # CPython 3.11 loses a connection that it accepts while the listener closes: accept none, let those be made.
+            for socket in listener.sockets:
+                self.loop.remove_reader(socket)
+            for _ in range(_TURNS_OF_AN_ACCEPT):
+                await asyncio.sleep(0)
+        listener.close()
 
 
 class _ServerThread:
