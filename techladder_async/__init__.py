@@ -17,15 +17,16 @@ A `Middleware` is called with a `Request` and with the `Handler` that answers it
 
 Optional modules: `sandbox` (the API on a loopback socket), `hooks` and `otel` (watching requests), `fastapi`,
 `pytest_plugin`, and the command line `techladder`.
-"""
 
-from typing import TYPE_CHECKING
+`__version__` is the version that is installed.
+"""
 
 from ._backoff import RetryPolicy
 from ._client import AsyncTechLadder
 from ._middleware import RateLimitMiddleware, RetryMiddleware
 from ._page import Page
 from ._pagination import Paginator
+from ._version import __version__
 from ._walk import WalkReport
 from ._wire import Attempt, Handler, Middleware, Request, Response
 from .errors import (
@@ -78,17 +79,3 @@ __all__ = [
     "WalkReport",
     "__version__",
 ]
-
-__version__: str
-"""The version that is installed."""
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> str:
-        # Reading the metadata takes longer than importing most of the package, and few programs ask.
-        if name == "__version__":
-            from importlib.metadata import version  # noqa: PLC0415
-
-            return version("techladder_async")
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)

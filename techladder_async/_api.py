@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from ._decode import decode_page
 from ._envelope import Envelope, error_of
+from ._quick import decode_page
 from ._wire import Attempt, Response
 from .errors import PaginationError, ResponseDecodeError, TechLadderError
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._backoff import RetryBudget, RetryPolicy
 from ._config import DEFAULT_MAX_RESPONSE_BYTES, Settings, switch_on_logging
@@ -27,8 +25,7 @@ if TYPE_CHECKING:
     from .hooks import Hook
 
 
-@attrs.frozen
-class _Shared:
+class _Shared(NamedTuple):
     """What a client shares with those that `with_options` makes of it."""
 
     transport: Transport
@@ -37,8 +34,7 @@ class _Shared:
     hooks: tuple[Hook, ...]
 
 
-@attrs.frozen
-class _Options:
+class _Options(NamedTuple):
     """What `with_options` replaces."""
 
     timeout: aiohttp.ClientTimeout
@@ -135,7 +131,7 @@ class AsyncTechLadder:
         if middlewares is not None:
             changes["middlewares"] = _callables("middlewares", middlewares)
         other = object.__new__(type(self))
-        other._assemble(self._shared, attrs.evolve(self._options, **changes), Lifetime(self._lifetime), derived=True)
+        other._assemble(self._shared, self._options._replace(**changes), Lifetime(self._lifetime), derived=True)
         return other
 
     @property

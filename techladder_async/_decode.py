@@ -1,8 +1,7 @@
-"""Bytes to `Page`: one cattrs converter, with msgspec for the pages that are as documented.
+"""Bytes to `Page`: one cattrs converter, strict, which names the place of what is wrong.
 
-The converter is the authority: strict, and it names the place of what is wrong. msgspec decodes attrs classes in C and
-takes the ordinary page; whatever it refuses, or reads otherwise than the converter would, goes to the converter. A hook
-that somebody registers on `converter` sends every page there.
+It is the authority on how an answer is read. `_quick.py` takes the ordinary pages off it; a hook that somebody
+registers on `converter` sends every page here.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import attrs
 import cattrs
@@ -22,11 +20,12 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from ._envelope import Envelope, parse_object, refusal
 from ._page import Page
+from ._switch import switch
 from ._text import one_line
 from .errors import ResponseDecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -42,14 +41,8 @@ _JSON_NAMES = {
 }
 
 
-def decode_page(body: bytes, item: type[T]) -> Page[T] | Envelope:
-    """Decode a successful answer that lists items, or return its envelope where that one carries an error.
-
-    Raises `ResponseDecodeError`, which names the place.
-    """
-    page = None if converter.customised else _quick_page(body, item)
-    if page is not None:
-        return page
+def decode_page_with_care(body: bytes, item: type[T]) -> Page[T] | Envelope:
+    """Decode like `decode_page` of `_quick.py`, whatever the answer looks like."""
     answer = parse_object(body)
     return refusal(answer) or _listing(answer, item)
 
@@ -65,70 +58,26 @@ def decode_item(data: Mapping[str, Any], item: type[T]) -> T:
     return _structured(data, item, "")
 
 
-# --- the quick way: msgspec ---
-
-
-class _Listing(msgspec.Struct, Generic[T]):
-    items: tuple[T, ...]
-    total: int
-    page: int
-    limit: int
-    has_more: bool
-
-
-class _Success(msgspec.Struct, Generic[T]):
-    data: _Listing[T]
-    error: None = None
-    status_code: int = 200
-
-
-def _quick_page(body: bytes, item: type[T]) -> Page[T] | None:
-    """Return the page where the answer is just as documented, else `None`."""
-    decoder, moments = _quick_decoder(item)  # type: ignore[arg-type]  # to mypy, a class may be unhashable
-    try:
-        if not body.isascii():
-            body.decode()  # msgspec does not look at the bytes of what it skips; the converter's way refuses bad UTF-8
-        answer = decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    listing: _Listing[T] = answer.data
-    if answer.status_code >= 300 or not all(_in_utc(listing.items, moment) for moment in moments):  # noqa: PLR2004
-        return None
-    return Page(listing.items, listing.total, listing.page, listing.limit, listing.has_more)
-
-
-@functools.cache
-def _quick_decoder(item: Any) -> tuple[msgspec.json.Decoder[Any], tuple[Callable[[Any], datetime | None], ...]]:
-    """Return the decoder, and getters for the item's moments."""
-    hints = get_type_hints(item)
-    moments = tuple(attrgetter(name) for name, hint in hints.items() if hint in {datetime, datetime | None})
-    return msgspec.json.Decoder(_Success[item]), moments
-
-
-def _in_utc(items: Sequence[T], moment: Callable[[T], datetime | None]) -> bool:
-    """Return whether msgspec read the moments as the converter would: it keeps other offsets, and none at all."""
-    return {value.tzinfo for value in map(moment, items) if value is not None} <= {UTC}
-
-
-# --- the authority: cattrs ---
-
-
 class _Converter(cattrs.Converter):
-    """Knows whether somebody registered hooks on it: then it must see every page itself."""
+    """Sees every page itself as soon as somebody registers hooks on it."""
 
-    customised = False
+    ready = False
 
     def register_structure_hook(self, *args: Any, **kwargs: Any) -> Any:
-        self.customised = True
+        self._note()
         return super().register_structure_hook(*args, **kwargs)
 
     def register_structure_hook_func(self, *args: Any, **kwargs: Any) -> Any:
-        self.customised = True
+        self._note()
         return super().register_structure_hook_func(*args, **kwargs)
 
     def register_structure_hook_factory(self, *args: Any, **kwargs: Any) -> Any:
-        self.customised = True
+        self._note()
         return super().register_structure_hook_factory(*args, **kwargs)
+
+    def _note(self) -> None:
+        if self.ready:
+            switch.on = False
 
 
 def _made() -> _Converter:
@@ -140,7 +89,7 @@ def _made() -> _Converter:
     # A class's hook is for its subclasses too: without this one, `str`'s would be for the string enums.
     made.register_structure_hook(StrEnum, _enum)
     made.register_structure_hook_func(lambda kind: kind is datetime, _moment)
-    made.customised = False
+    made.ready = True
     return made
 
 

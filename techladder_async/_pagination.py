@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import attrs
 
@@ -18,8 +18,7 @@ T = TypeVar("T")
 LARGEST_LIMIT = 100
 
 
-@attrs.frozen
-class Bounds:
+class Bounds(NamedTuple):
     """Where a walk begins and ends, and how it goes."""
 
     limit: int | None = None

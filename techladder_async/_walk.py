@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from operator import length_hint
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@attrs.frozen
-class Listing(Generic[T]):
+class Listing(NamedTuple, Generic[T]):
     """What is listed: how to fetch a page of it, and how to tell its items apart."""
 
     fetch: Callable[[int, int | None], Coroutine[Any, Any, Page[T]]]

@@ -5,6 +5,7 @@ No socket, no key: the transport adds the key when it sends.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
@@ -29,20 +30,18 @@ def _case_insensitive(headers: Mapping[str, str]) -> Headers:
     return CIMultiDict(headers)
 
 
-def _check_method(_: object, __: object, method: str) -> None:
+@functools.lru_cache(256)
+def _check_target(method: str, path: str) -> None:
     if not _METHOD.fullmatch(method):
         msg = f"a request's method is a word in upper case, not {method!r}"
         raise ValueError(msg)
-
-
-def _check_path(_: object, __: object, path: str) -> None:
     # The key goes to base_url + path: a path that does not begin with a slash could name another host.
     if not _PATH.fullmatch(path):
         msg = f"a request's path begins with / and is percent-encoded, not {path!r}"
         raise ValueError(msg)
 
 
-def _check_headers(_: object, __: object, headers: Mapping[str, str]) -> None:
+def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             msg = f"the header {name!r} holds a character that HTTP does not allow"
@@ -59,16 +58,21 @@ class Request:
     Raises `ValueError` for a method, path or header that could not be sent safely.
     """
 
-    method: str = attrs.field(validator=_check_method)
+    method: str
     """The HTTP method in upper case: `"GET"`."""
-    path: str = attrs.field(validator=_check_path)
+    path: str
     """The path below the base URL, percent-encoded: `"/api/v1/public/call-batches"`."""
     params: Mapping[str, str] = attrs.field(factory=dict)
     """The query's parameters, not yet encoded."""
-    headers: Mapping[str, str] = attrs.field(factory=dict, validator=_check_headers)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
     """Headers beyond those that every request has."""
     deadline: float | None = attrs.field(default=None, kw_only=True)
     """The reading of `time.monotonic()`, in seconds, by which the answer must be there; `None`: no such bound."""
+
+    def __attrs_post_init__(self) -> None:
+        _check_target(self.method, self.path)
+        if self.headers:
+            _check_headers(self.headers)
 
     @property
     def page(self) -> int | None:

@@ -8,8 +8,10 @@ import attrs
 import pytest
 
 from techladder_async import BatchStatus, CallBatch, Page, ResponseDecodeError, StartMode, models
-from techladder_async._decode import _made, _quick_page, converter, decode_page
+from techladder_async._decode import _made, converter
 from techladder_async._envelope import Envelope
+from techladder_async._quick import decode_page, quick_page
+from techladder_async._switch import switch
 from tests import documented
 
 SECRET = "sk_" + "Zq9" * 20
@@ -52,12 +54,13 @@ def refused(answer):
 def fresh_converter(monkeypatch):
     """Put a new converter in the place of the process's one, for the length of a test."""
     monkeypatch.setattr("techladder_async._decode.converter", _made())
+    monkeypatch.setattr(switch, "on", True)
     return models.converter
 
 
 def test_documented_answer():
     """The answer of the documentation decodes field by field, by the quick way."""
-    page = _quick_page(documented.LISTING, CallBatch)
+    page = quick_page(documented.LISTING, CallBatch)
     assert page == decode_page(documented.LISTING, CallBatch)
     assert (page.total, page.page, page.limit, page.has_more) == (1, 1, 50, False)
     (batch,) = page.items
@@ -76,11 +79,11 @@ def test_documented_answer():
     }
 
 
-def test_documented_answer_by_the_converter(fresh_converter):
+def test_documented_answer_by_the_converter(fresh_converter, monkeypatch):
     """The converter gives the very same page, its enums' members and time zones included."""
-    fresh_converter.customised = True
+    monkeypatch.setattr(switch, "on", False)
     page = decode_page(documented.LISTING, CallBatch)
-    assert page == _quick_page(documented.LISTING, CallBatch)
+    assert page == quick_page(documented.LISTING, CallBatch)
     assert page.items[0].status is BatchStatus.PENDING
     assert page.items[0].start_mode is StartMode.SCHEDULED
     assert page.items[0].created_at.tzinfo is UTC
@@ -287,6 +290,6 @@ def test_one_converter():
     """`models.converter` is the one converter, and decoding the ordinary way registers nothing on it."""
     assert models.converter is converter
     assert isinstance(decode_page(b"\xef\xbb\xbf" + documented.LISTING, CallBatch), Page)
-    assert not converter.customised
+    assert switch.on
     with pytest.raises(AttributeError, match="no attribute 'convertor'"):
         _ = models.convertor

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import example, given, settings, strategies as st
 
 from techladder_async import BatchStatus, CallBatch, Page, ResponseDecodeError, StartMode
-from techladder_async._decode import _listing, _quick_page, decode_page
+from techladder_async._decode import _listing
 from techladder_async._envelope import Envelope, parse_object, refusal
+from techladder_async._quick import decode_page, quick_page
 from tests import documented
 
 FEW = settings(max_examples=60, deadline=None)
@@ -89,7 +90,7 @@ def slowly(body):
 
 def check_agreement(body):
     """Whatever the quick way takes, the converter gives the same to the last type; nothing else escapes from either."""
-    quick, slow = _quick_page(body, CallBatch), outcome(slowly, body)
+    quick, slow = quick_page(body, CallBatch), outcome(slowly, body)
     if quick is not None:
         assert quick == slow
         assert repr(quick) == repr(slow)  # classes and time zones included

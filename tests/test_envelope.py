@@ -20,8 +20,8 @@ from techladder_async import (
     ServerError,
     ValidationError,
 )
-from techladder_async._decode import decode_page
 from techladder_async._envelope import Envelope, error_of, parse_object, refusal
+from techladder_async._quick import decode_page
 from techladder_async._text import masked
 from tests import documented
 
