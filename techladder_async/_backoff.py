@@ -23,14 +23,16 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _at_least(lowest: float, *, whole: bool = False) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+def _at_least(
+    lowest: float, *, whole: bool = False, excluded: bool = False
+) -> Callable[[object, attrs.Attribute[Any], Any], None]:
     def check(_: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         kind = "an integer" if whole else "a finite number"
         if not is_number(value) or (whole and not isinstance(value, int)):
             msg = f"{attribute.name} must be {kind}, not {value!r}"
             raise TypeError(msg)
-        if value < lowest:
-            msg = f"{attribute.name} must be at least {lowest:g}, not {value!r}"
+        if value < lowest or (excluded and value == lowest):
+            msg = f"{attribute.name} must be {'above' if excluded else 'at least'} {lowest:g}, not {value!r}"
             raise ValueError(msg)
 
     return check
@@ -62,8 +64,8 @@ class RetryPolicy:
     """How much longer the longest wait gets with each attempt."""
     maximum: float = attrs.field(default=8.0, validator=_at_least(0))
     """The longest wait of the own backoff, in seconds."""
-    max_elapsed: float = attrs.field(default=180.0, validator=_at_least(0))
-    """Seconds for all attempts and waits together."""
+    max_elapsed: float = attrs.field(default=180.0, validator=_at_least(0, excluded=True))
+    """Seconds for all attempts and waits together; the last attempt is cut off there."""
     max_retry_after: float = attrs.field(default=65.0, validator=_at_least(0))
     """The longest wait that a server may ask for, in seconds; more, and its error is raised at once."""
     statuses: Collection[int] = attrs.field(default=frozenset({408, 429, 500, 502, 503, 504}), converter=_statuses)
@@ -71,8 +73,8 @@ class RetryPolicy:
 
     @classmethod
     def none(cls) -> Self:
-        """Return the policy that never tries again."""
-        return cls(max_attempts=1)
+        """Return the policy that never tries again. `max_elapsed` is a day: the client's time-out alone bounds."""
+        return cls(max_attempts=1, max_elapsed=86_400.0)
 
     def longest_wait(self, attempt: int) -> float:
         """Return the upper end of the own backoff after the attempt (from 1), in seconds."""
@@ -91,7 +93,7 @@ class RetryBudget:
     def __init__(self, capacity: float = 100.0, refill: float = 0.2) -> None:
         self._capacity = capacity
         self._refill = refill
-        self.tokens = capacity
+        self.tokens: float = capacity
         """Retries that may be made right now."""
 
     def take(self) -> None:

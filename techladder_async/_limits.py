@@ -33,7 +33,7 @@ def _only(headers: Headers, name: str) -> str | None:
 
 def http_date(text: str | None) -> float | None:
     """Read any of the three forms of an HTTP date as Unix seconds. They are all in UTC, whatever the local zone."""
-    if text is None or len(text) > _LONGEST_DATE:
+    if text is None or len(text) > _LONGEST_DATE or not text.isascii():
         return None
     try:
         moment = parsedate_to_datetime(text)

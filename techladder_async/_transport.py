@@ -1,7 +1,7 @@
 """One HTTP exchange over aiohttp: `Request` to `Response`, the key added, the body read whole.
 
-This is the only file of the core that imports aiohttp, and the only one that sees its exceptions. They hold the
-request's headers, so none of them is chained to what is raised here.
+This file and `_pool.py`, which it uses, are the only ones of the core that import aiohttp and see its exceptions. They
+hold the request's headers, so none of them is chained to what is raised here.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from importlib.metadata import version
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from weakref import WeakSet
 
 import aiohttp
 from multidict import CIMultiDict
@@ -20,20 +19,19 @@ from yarl import URL
 
 from ._backoff import is_number
 from ._body import ACCEPT_ENCODING, BodyTooLargeError, BrokenBodyError, read_body
+from ._pool import Connections, Connector, ending_with_its_connection, send_once
 from ._text import masked, one_line
+from ._version import __version__
 from ._wire import Response
-from .errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError
+from .errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError, TechLadderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aiohttp.client_middlewares import ClientHandlerType
-    from aiohttp.client_proto import ResponseHandler
+    from collections.abc import Callable, Mapping
 
     from ._config import Settings
     from ._wire import Request
 
-USER_AGENT = f"techladder_async/{version('techladder_async')} aiohttp/{aiohttp.__version__}"
+USER_AGENT = f"techladder_async/{__version__} aiohttp/{aiohttp.__version__}"
 
 _TOTAL = 30.0
 _CONNECT = 10.0
@@ -83,7 +81,7 @@ class Transport:
         }
         self._given = session
         self._own: aiohttp.ClientSession | None = None
-        self._connector: _Connector | None = None
+        self._connections = Connections()
         self._clock = clock
 
     @property
@@ -96,6 +94,10 @@ class Transport:
         query = f"?{urlencode(request.params)}" if request.params else ""
         return f"{self._base_url}{request.path}{query}"
 
+    def shown_url(self, request: Request) -> str:
+        """Return the request's URL with the key masked, should it be in there."""
+        return self.redact(self.url(request))
+
     def redact(self, text: str) -> str:
         """Return the text with the key masked."""
         return masked(text, self._api_key)
@@ -104,24 +106,30 @@ class Transport:
         """Make one exchange.
 
         Raises `APIConnectionError` where there is no whole answer, `APITimeoutError` where it is not there in time, and
-        `ResponseDecodeError` where it is larger than the client allows.
+        `ResponseDecodeError` where it is larger than the client allows; `ConfigurationError` where the given session
+        brings a login of its own.
         """
         began = self._clock()
         timeout = _within(timeout, request, began)
+        cancelling = _cancelling()
         try:
             status, headers, body = await self._exchange(request, timeout)
         except TimeoutError:
-            failure: APIConnectionError = APITimeoutError(
-                f"no complete answer within {timeout.total or self._clock() - began:g} s: "
-                "raise timeout=..., or ask for smaller pages"
+            failure: TechLadderError = APITimeoutError(
+                f"no complete answer within {self._clock() - began:.3g} s: "
+                "raise timeout=... or max_elapsed=..., or ask for smaller pages"
             )
         except asyncio.CancelledError:
-            if _was_asked_for():
+            if _cancelling() > cancelling or not self._session_is_closed:
                 raise
-            # The pool of a session that closes cancels those who wait for a connection.
-            failure = APIConnectionError("the session was closed while this request was under way")
+            # The pool of a session that closes cancels those who wait for a connection; nobody cancelled this task.
+            failure = _SessionClosedError(_CLOSED)
         except (aiohttp.ClientError, BrokenBodyError, OSError) as error:
-            failure = APIConnectionError(f"no usable answer: {self._told(error)}. Check the network and base_url")
+            failure = self._connection_error(error)
+        except ValueError:
+            if self._given is None or not self._given.trust_env:
+                raise
+            failure = ConfigurationError(_NETRC)
         else:
             return Response(status, self._safe(headers), self._safe_body(status, body), seconds=self._clock() - began)
         # Raised out here, so that aiohttp's exception does not become its context.
@@ -132,14 +140,23 @@ class Transport:
         async with session.request(
             request.method,
             URL(self.url(request), encoded=True),
-            headers={**request.headers, **self._headers} if request.headers else self._headers,
+            headers=self._headers_of(request),
             timeout=timeout,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
-            middlewares=(*session._middlewares, _send_once),  # noqa: SLF001  the argument replaces the session's own
+            middlewares=(*session._middlewares, send_once),  # noqa: SLF001  the argument replaces the session's own
         ) as answer:
-            return answer.status, CIMultiDict(answer.headers), await self._body(answer)
+            self._connections.note(answer)
+            with ending_with_its_connection(answer) if session is self._given else nullcontext():
+                return answer.status, CIMultiDict(answer.headers), await self._body(answer)
+
+    def _headers_of(self, request: Request) -> Mapping[str, str]:
+        if not request.headers:
+            return self._headers
+        headers = CIMultiDict(request.headers)
+        headers.update(self._headers)
+        return headers
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         length = answer.content_length
@@ -161,19 +178,24 @@ class Transport:
     def _session(self) -> aiohttp.ClientSession:
         if self._given is not None:
             if self._given.closed:
-                msg = "the aiohttp.ClientSession that this client was given is closed"
-                raise RuntimeError(msg)
+                raise _SessionClosedError(_CLOSED)
             return self._given
         if self._own is None:
             # Here and not before: a session wants a running event loop.
-            self._connector = _Connector()
-            self._own = aiohttp.ClientSession(connector=self._connector, cookie_jar=aiohttp.DummyCookieJar())
+            connector = Connector(self._connections)
+            self._own = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._own
+
+    @property
+    def _session_is_closed(self) -> bool:
+        session = self._own or self._given
+        return session is not None and session.closed
 
     def distrust_connections(self) -> None:
         """Let no connection that is open now serve another request: one of them answered another question."""
-        if self._connector is not None:
-            self._connector.distrust()
+        self._connections.distrust()
+        if self._given is not None:
+            self._connections.drop_distrusted()
 
     async def close(self) -> None:
         """Close the connections, unless they are those of a session of the caller's."""
@@ -190,6 +212,11 @@ class Transport:
         if status < _FIRST_ERROR:
             return body
         return masked_bytes(body, self._api_key)
+
+    def _connection_error(self, error: Exception) -> APIConnectionError:
+        if self._session_is_closed:
+            return _SessionClosedError(_CLOSED)
+        return APIConnectionError(f"no usable answer: {self._told(error)}. Check the network and base_url")
 
     def _told(self, error: Exception) -> str:
         # A ClientResponseError's own text is its message; its repr and args hold the request's headers.
@@ -233,53 +260,15 @@ def _within(timeout: aiohttp.ClientTimeout, request: Request, now: float) -> aio
     )
 
 
-def _was_asked_for() -> bool:
-    """Return whether somebody cancelled this task, rather than a future that it waits for."""
+def _cancelling() -> int:
+    """Return how often this task was cancelled; a future that it waits for may be cancelled without that."""
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    return 0 if task is None else task.cancelling()
 
 
-class _DroppedError(aiohttp.ClientError):
-    """The connection was dropped."""
+_NETRC = ".netrc, which the given session reads, has a login for this host beside the API key: use trust_env=False"
+_CLOSED = "the aiohttp.ClientSession of this client is closed: keep it open as long as the client"
 
 
-async def _send_once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending an idempotent request a second time by itself, uncounted and without a wait.
-
-    It does so for these two exceptions; attempts, the retry budget and the rate limit are the chain's business.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        text = str(error) or type(error).__name__
-    raise _DroppedError(f"the connection was dropped ({text})")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """A pool that never reuses a connection on which something came that nobody had asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._trusted: WeakSet[ResponseHandler] = WeakSet()
-        self._distrusted: WeakSet[ResponseHandler] = WeakSet()
-
-    def distrust(self) -> None:
-        self._distrusted |= self._trusted
-        self._trusted = WeakSet()
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[aiohttp.tracing.Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
-    ) -> aiohttp.connector.Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            if protocol is None or (not protocol.should_close and protocol not in self._distrusted):
-                if protocol is not None:
-                    self._trusted.add(protocol)
-                return connection
-            connection.close()
+class _SessionClosedError(APIConnectionError, RuntimeError):
+    """The session that was given is closed: no other attempt can help, hence the second base."""

@@ -41,6 +41,12 @@ class AttemptRecord:
     """How long the exchange took; where it failed, a wait for the rate limit or for a connection is included."""
     wait: float | None
     """Seconds that the next attempt will be waited for, or `None` where none follows."""
+    url: str = attrs.field(default="", kw_only=True)
+    """The URL with its query; without a client around the middleware, the path alone."""
+    detail: str | None = attrs.field(default=None, kw_only=True)
+    """What went wrong, in words, where there was no answer."""
+    stop: str | None = attrs.field(default=None, kw_only=True)
+    """Why no other attempt follows one that failed, or `None`."""
 
 
 Hook: TypeAlias = Callable[[AttemptRecord], object]
@@ -58,12 +64,12 @@ def notify(hooks: Iterable[Hook], record: AttemptRecord) -> None:
 
 def log_attempt(record: AttemptRecord) -> None:
     """Log the attempt: at DEBUG, or at WARNING where another follows."""
-    if record.wait is None and not _logger.isEnabledFor(logging.DEBUG):
+    level = logging.DEBUG if record.wait is None else logging.WARNING
+    if not _logger.isEnabledFor(level):
         return
-    outcome = record.error if record.status is None else record.status
     page = "" if record.page is None else f" page {record.page}"
-    what = f"{record.method} {record.path}{page}: {outcome} in {record.seconds:.3f} s"
-    if record.wait is None:
-        _logger.debug("%s, attempt %d", what, record.attempt)
-    else:
-        _logger.warning("%s, attempt %d failed; next one in %.2f s", what, record.attempt, record.wait)
+    outcome = f"{record.error}: {record.detail}" if record.status is None else record.status
+    stop = f"; not tried again: {record.stop}" if record.stop else ""
+    follows = stop if record.wait is None else f"; tried again in {record.wait:.2f} s"
+    what = f"{record.method} {record.path}{page}: attempt {record.attempt}"
+    _logger.log(level, "%s took %.3f s: %s%s", what, record.seconds, outcome, follows)

@@ -1,22 +1,18 @@
 """Every step of the fault server puts on the wire what it says."""
 
 import asyncio
-import gzip
-import json
 import time
-import zlib
 from typing import Self
 
 import aiohttp
 import pytest
 
-from tests.fault_server import (
+from tests.fault_server import FaultServer, refused_url
+from tests.faults import (
     OK,
     Answer,
-    FaultServer,
     Received,
     Step,
-    batch,
     broken_chunking,
     close,
     close_on_reuse,
@@ -28,19 +24,14 @@ from tests.fault_server import (
     drip,
     early_hints,
     endless_body,
-    error,
     gzip_bomb,
     half_gzip,
     hang,
     header_injection,
-    html,
-    huge_headers,
     leftover,
     malformed,
     page,
     raw,
-    redirect,
-    refused_url,
     reset,
     reset_after,
     respond,
@@ -290,58 +281,6 @@ async def test_compressed_answers_are_sound(encoding: str) -> None:
         for expected in (OK.body, b" " * 2**20):
             async with session.get(server.url) as response:
                 assert await response.read() == expected
-
-
-@pytest.mark.parametrize(("encoding", "wbits"), [("gzip", 31), ("deflate", 15)])
-def test_broken_compression(encoding: str, wbits: int) -> None:
-    """Half a compressed body has its own right length and lacks its end; a corrupt one has its size and is refused."""
-    half, corrupt = half_gzip(OK, encoding), corrupt_gzip(OK, encoding)
-    unpack = zlib.decompressobj(wbits)
-    assert OK.body.startswith(unpack.decompress(half.body))
-    assert not unpack.eof
-    assert b"Content-Length: %d\r\n" % len(half.body) in half.head
-    assert len(corrupt.body) == len(compressed(OK, encoding).body)
-    with pytest.raises(zlib.error):
-        zlib.decompress(corrupt.body, wbits)
-
-
-def test_the_bomb_is_small() -> None:
-    """Sixteen mebibytes come from about a thousandth of that."""
-    bomb = gzip_bomb(2**24)
-    assert len(bomb.body) < 2**24 / 900
-    assert len(gzip.decompress(bomb.body)) == 2**24
-
-
-def test_documented_envelopes() -> None:
-    """A page and an error have the shape of the documentation, and headers and changes of the caller's."""
-    answer = page([batch(7, status="new")], 3, has_more=True, headers={"X-RateLimit-Remaining": "0"})
-    data = json.loads(answer.body)["data"]
-    assert data | {"items": None} == {"items": None, "total": 202, "page": 3, "limit": 100, "has_more": True}
-    assert data["items"][0]["status"] == "new"
-    assert len(data["items"][0]) == 11
-    assert b"\r\nX-RateLimit-Remaining: 0\r\n" in answer.head
-    fault = json.loads(error(429, message="Slow down", details=["300"]).body)
-    expected = {"code": "RATE_LIMITED", "details": ["300"]}
-    assert fault == {"status_code": 429, "message": "Slow down", "error": expected, "data": None}
-
-
-@pytest.mark.parametrize(
-    ("answer", "start", "line"),
-    [
-        (html(502), b"HTTP/1.1 502 Bad Gateway", b"Content-Type: text/html"),
-        (redirect("http://127.0.0.1:1/"), b"HTTP/1.1 302 Found", b"Location: http://127.0.0.1:1/"),
-        (wrong_length(5, Answer(b"abc")), b"HTTP/1.1 200 OK", b"Content-Length: 8"),
-        (wrong_length(-1, Answer(b"abc")), b"HTTP/1.1 200 OK", b"Content-Length: 2"),
-        (huge_headers(9000), b"HTTP/1.1 200 OK", b"X-Huge: " + b"x" * 9000),
-        (error(599), b"HTTP/1.1 599 Unknown", b"Content-Type: application/json"),
-    ],
-)
-def test_heads(answer: Answer, start: bytes, line: bytes) -> None:
-    """An answer has its status line, and each header once."""
-    first, *rest = answer.head.split(b"\r\n")
-    assert first == start
-    assert rest.count(line) == 1
-    assert sum(header.lower().startswith(b"content-length") for header in rest) == 1
 
 
 @pytest.mark.asyncio

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from http import HTTPStatus
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import attrs
 
-from .._backoff import Outcome, Retry, RetryBudget, RetryPolicy, decide
+from .._backoff import Outcome, Retry, RetryBudget, RetryPolicy, Stop, decide
 from .._limits import stated_wait
 from .._wire import Attempt, Response
 from ..errors import APIConnectionError, RateLimitError, TechLadderError
@@ -26,7 +28,8 @@ class RetryMiddleware:
     """Tries a request again as a `RetryPolicy` says, and reports each attempt to the hooks.
 
     It returns the last response, whatever its status, or raises the last connection error; both carry the history of
-    the attempts. A budget may be shared by several of these; without one, each has its own.
+    the attempts. A budget may be shared by several of these; without one, each has its own. `url` says what a request's
+    URL is, for the hooks; the other arguments are for tests.
     """
 
     def __init__(
@@ -35,14 +38,19 @@ class RetryMiddleware:
         *,
         budget: RetryBudget | None = None,
         hooks: Iterable[Hook] = (),
+        url: Callable[[Request], str] = attrgetter("path"),
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._policy = RetryPolicy() if policy is None else policy
+        if not isinstance(self._policy, RetryPolicy):
+            msg = f"policy must be a RetryPolicy, not {type(policy).__name__}"
+            raise TypeError(msg)
         self._budget = RetryBudget() if budget is None else budget
         self._hooks = tuple(hooks)
+        self._url = url
         self._clock = clock
         self._now = now
         self._sleep = sleep
@@ -58,10 +66,13 @@ class RetryMiddleware:
             if isinstance(result, RateLimitError):  # the gate's: nothing was sent
                 raise _stamped(result, history)
             ended = self._clock()
-            wait = self._wait_after(result, request.method, len(history) + 1, ended - started)
+            decision = self._decide(result, request.method, len(history) + 1, ended - started)
+            wait = decision.wait if isinstance(decision, Retry) else None
             history = (*history, _attempt(result, wait))
             if self._hooks:
-                notify(self._hooks, _record(request, result, history, ended - began))
+                stop = decision.because if isinstance(decision, Stop) else None
+                url = self._url(request)
+                notify(self._hooks, _record(request, result, history, url=url, seconds=ended - began, stop=stop))
             if wait is None:
                 return _finished(result, history)
             await self._sleep(wait)
@@ -74,30 +85,31 @@ class RetryMiddleware:
             return request
         return attrs.evolve(request, deadline=deadline)
 
-    def _wait_after(
+    def _decide(
         self, result: Response | TechLadderError, method: str, attempt: int, elapsed: float
-    ) -> float | None:
-        """Return the seconds to wait before the next attempt and pay for it, or `None` where none follows."""
+    ) -> Retry | Stop | None:
+        """Return what follows the attempt, and pay for it; `None` after a success."""
         outcome = self._failure(result, method)
-        if outcome is None:
-            return None
+        if outcome is None or isinstance(outcome, Stop):
+            return outcome
         decision = decide(
             self._policy, outcome, attempt=attempt, elapsed=elapsed, budget=self._budget.tokens, draw=self._draw()
         )
-        if not isinstance(decision, Retry):
-            return None
-        if not outcome.paced_by_server:
+        if isinstance(decision, Retry) and not outcome.paced_by_server:
             self._budget.take()
-        return decision.wait
+        return decision
 
-    def _failure(self, result: Response | TechLadderError, method: str) -> Outcome | None:
-        """Return what may be tried again, or `None`: an answer to keep, or an error that would only come again."""
-        if not isinstance(result, Response):
-            return Outcome(method, status=None) if isinstance(result, APIConnectionError) else None
-        if result.status not in self._policy.statuses:
-            self._budget.give_back()
-            return None
-        return Outcome(method, result.status, stated_wait(result.status, result.headers, self._now()))
+    def _failure(self, result: Response | TechLadderError, method: str) -> Outcome | Stop | None:
+        if isinstance(result, Response):
+            if result.status < HTTPStatus.BAD_REQUEST and result.status not in self._policy.statuses:
+                self._budget.give_back()
+                return None
+            return Outcome(method, result.status, stated_wait(result.status, result.headers, self._now()))
+        if isinstance(result, RuntimeError):
+            return Stop("the session is closed")
+        if isinstance(result, APIConnectionError):
+            return Outcome(method, status=None)
+        return Stop(f"{type(result).__name__} would only come again")
 
 
 async def _result(request: Request, handler: Handler) -> Response | TechLadderError:
@@ -114,7 +126,13 @@ def _attempt(result: Response | TechLadderError, wait: float | None) -> Attempt:
 
 
 def _record(
-    request: Request, result: Response | TechLadderError, history: tuple[Attempt, ...], seconds: float
+    request: Request,
+    result: Response | TechLadderError,
+    history: tuple[Attempt, ...],
+    *,
+    url: str,
+    seconds: float,
+    stop: str | None,
 ) -> AttemptRecord:
     answered = isinstance(result, Response)
     return AttemptRecord(
@@ -126,6 +144,9 @@ def _record(
         error=None if answered else type(result).__name__,
         seconds=result.seconds if isinstance(result, Response) else seconds,
         wait=history[-1].wait,
+        url=url,
+        detail=None if isinstance(result, Response) else str(result.args[0]),
+        stop=stop,
     )
 
 
