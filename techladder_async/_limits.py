@@ -21,11 +21,11 @@ FARTHEST_RESET = 3600.0
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _UNIX_SECONDS = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
-_COUNT = re.compile(r"\d{1,9}", re.ASCII)
+_MOST_DIGITS = 9
 _LONGEST_DATE = 40
 
 
-def _only(headers: Headers, name: str) -> str | None:
+def only(headers: Headers, name: str) -> str | None:
     """Return the header's value if it came once: of two, neither can be trusted."""
     values = headers.getall(name, ())
     return values[0].strip() if len(values) == 1 else None
@@ -44,12 +44,12 @@ def http_date(text: str | None) -> float | None:
 
 def server_time(headers: Headers) -> float | None:
     """Return the second in which the server answered, in Unix seconds."""
-    return http_date(_only(headers, "Date"))
+    return http_date(only(headers, "Date"))
 
 
 def retry_after(headers: Headers, now: float) -> float | None:
     """Return the seconds that `Retry-After` asks for; a date in the past asks for nothing."""
-    text = _only(headers, "Retry-After")
+    text = only(headers, "Retry-After")
     if text is None:
         return None
     if _SECONDS.fullmatch(text):
@@ -60,7 +60,7 @@ def retry_after(headers: Headers, now: float) -> float | None:
 
 def reset_time(headers: Headers) -> float | None:
     """Return `X-RateLimit-Reset`, in Unix seconds."""
-    text = _only(headers, "X-RateLimit-Reset")
+    text = only(headers, "X-RateLimit-Reset")
     return float(text) if text is not None and _UNIX_SECONDS.fullmatch(text) else None
 
 
@@ -81,7 +81,8 @@ def stated_wait(status: int, headers: Headers, now: float) -> float | None:
     return reset - now
 
 
-def count(headers: Headers, name: str) -> int | None:
-    """Return a header that counts requests."""
-    text = _only(headers, name)
-    return int(text) if text is not None and _COUNT.fullmatch(text) else None
+def whole_number(text: str | None) -> int | None:
+    """Read a number of requests."""
+    if text is None or len(text) > _MOST_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)

@@ -78,11 +78,15 @@ class Connections:
         self._used: WeakSet[ResponseHandler] = WeakSet()
         self._distrusted: WeakSet[ResponseHandler] = WeakSet()
 
+    def add(self, protocol: ResponseHandler) -> None:
+        """Remember a connection."""
+        self._used.add(protocol)
+
     def note(self, answer: aiohttp.ClientResponse) -> None:
         """Remember the connection that the answer comes on."""
         protocol = connection_of(answer)
         if protocol is not None:
-            self._used.add(protocol)
+            self.add(protocol)
 
     def distrust(self) -> None:
         """Let no connection that was used up to now be used again."""
@@ -119,3 +123,13 @@ class Connector(aiohttp.TCPConnector):
             if connection.protocol is None or self._connections.usable(connection.protocol):
                 return connection
             connection.close()
+
+    async def _create_connection(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's own signature
+    ) -> ResponseHandler:
+        protocol = await super()._create_connection(req, traces, timeout)
+        self._connections.add(protocol)
+        return protocol

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 import aiohttp
 from multidict import CIMultiDict
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._config import Settings
-    from ._wire import Request
+    from ._wire import Headers, Request
 
 USER_AGENT = f"techladder_async/{__version__} aiohttp/{aiohttp.__version__}"
 
@@ -91,8 +90,8 @@ class Transport:
 
     def url(self, request: Request) -> str:
         """Return the request's URL."""
-        query = f"?{urlencode(request.params)}" if request.params else ""
-        return f"{self._base_url}{request.path}{query}"
+        query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.params.items())
+        return f"{self._base_url}{request.path}?{query}" if query else f"{self._base_url}{request.path}"
 
     def shown_url(self, request: Request) -> str:
         """Return the request's URL with the key masked, should it be in there."""
@@ -135,7 +134,7 @@ class Transport:
         # Raised out here, so that aiohttp's exception does not become its context.
         raise failure
 
-    async def _exchange(self, request: Request, timeout: aiohttp.ClientTimeout) -> tuple[int, CIMultiDict[str], bytes]:  # noqa: ASYNC109
+    async def _exchange(self, request: Request, timeout: aiohttp.ClientTimeout) -> tuple[int, Headers, bytes]:  # noqa: ASYNC109
         session = self._session()
         async with session.request(
             request.method,
@@ -147,9 +146,11 @@ class Transport:
             auto_decompress=False,
             middlewares=(*session._middlewares, send_once),  # noqa: SLF001  the argument replaces the session's own
         ) as answer:
+            if session is self._own:
+                return answer.status, answer.headers, await self._body(answer)
             self._connections.note(answer)
-            with ending_with_its_connection(answer) if session is self._given else nullcontext():
-                return answer.status, CIMultiDict(answer.headers), await self._body(answer)
+            with ending_with_its_connection(answer):
+                return answer.status, answer.headers, await self._body(answer)
 
     def _headers_of(self, request: Request) -> Mapping[str, str]:
         if not request.headers:
@@ -202,8 +203,8 @@ class Transport:
         if self._own is not None:
             await self._own.close()
 
-    def _safe(self, headers: CIMultiDict[str]) -> CIMultiDict[str]:
-        if any(self._api_key in value for value in headers.values()):
+    def _safe(self, headers: Headers) -> Headers:
+        if self._api_key in "\n".join(headers.values()):
             return CIMultiDict((name, self.redact(value)) for name, value in headers.items())
         return headers
 
@@ -225,6 +226,11 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport {self._base_url}>"
+
+
+def _quoted(text: str) -> str:
+    # Numbers and words are most of what is asked for, and need no quoting.
+    return text if text.isalnum() and text.isascii() else quote_plus(text)
 
 
 def masked_bytes(body: bytes, secret: str) -> bytes:

@@ -74,6 +74,12 @@ class Request:
         if self.headers:
             _check_headers(self.headers)
 
+    def until(self, deadline: float) -> Request:
+        """Return the request with a deadline, or itself where it has an earlier one."""
+        if self.deadline is not None and self.deadline <= deadline:
+            return self
+        return Request(self.method, self.path, self.params, self.headers, deadline=deadline)
+
     @property
     def page(self) -> int | None:
         """The number of the page that is asked for, where the request asks for one."""

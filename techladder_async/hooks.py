@@ -53,6 +53,11 @@ Hook: TypeAlias = Callable[[AttemptRecord], object]
 """Is called after each attempt. It should be quick: the request waits for it."""
 
 
+def any_listens(hooks: tuple[Hook, ...], wait: float | None) -> bool:
+    """Return whether a record of an attempt that is followed by `wait` would be read: the log alone is mostly off."""
+    return bool(hooks) and (hooks != _LOG_ALONE or _logger.isEnabledFor(_level(wait)))
+
+
 def notify(hooks: Iterable[Hook], record: AttemptRecord) -> None:
     """Hand the record to each hook."""
     for hook in hooks:
@@ -64,7 +69,7 @@ def notify(hooks: Iterable[Hook], record: AttemptRecord) -> None:
 
 def log_attempt(record: AttemptRecord) -> None:
     """Log the attempt: at DEBUG, or at WARNING where another follows."""
-    level = logging.DEBUG if record.wait is None else logging.WARNING
+    level = _level(record.wait)
     if not _logger.isEnabledFor(level):
         return
     page = "" if record.page is None else f" page {record.page}"
@@ -73,3 +78,10 @@ def log_attempt(record: AttemptRecord) -> None:
     follows = stop if record.wait is None else f"; tried again in {record.wait:.2f} s"
     what = f"{record.method} {record.path}{page}: attempt {record.attempt}"
     _logger.log(level, "%s took %.3f s: %s%s", what, record.seconds, outcome, follows)
+
+
+def _level(wait: float | None) -> int:
+    return logging.DEBUG if wait is None else logging.WARNING
+
+
+_LOG_ALONE: tuple[Hook, ...] = (log_attempt,)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
+import attrs
 import pytest
 
 from techladder_async import AsyncTechLadder, Request, Response
@@ -18,8 +19,8 @@ def dated(clock: FakeClock) -> Callable[[Request, Handler], Awaitable[Response]]
 
     async def middleware(request: Request, handler: Handler) -> Response:
         response = await handler(request)
-        response.headers["Date"] = formatdate(math.floor(clock.time()), usegmt=True)
-        return response
+        date = formatdate(math.floor(clock.time()), usegmt=True)
+        return attrs.evolve(response, headers={**response.headers, "Date": date})
 
     return middleware
 

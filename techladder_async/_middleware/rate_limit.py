@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from .._backoff import is_number
-from .._limits import FARTHEST_RESET, count, reset_time, retry_after, server_time
+from .._limits import FARTHEST_RESET, only, reset_time, retry_after, server_time, whole_number
 from ..errors import RateLimitError
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ _SPREAD_PER_WAITER = 0.005
 _SPREAD_OF_WAIT = 0.1
 _WIDEST_SPREAD = 0.25
 _CLOCK_STEP = 2.0
+_TOO_MANY = 429
 
 
 class RateLimitMiddleware:
@@ -48,7 +48,8 @@ class RateLimitMiddleware:
         self._sleep = sleep
         self._draw = draw
         self._server_clock = _ServerClock(clock, now)
-        self._limit: int | None = None
+        self._limit_text: str | None = None
+        """The latest `X-RateLimit-Limit`, to be read when a window ends."""
         self._lowest = 0
         """What remained of the present window by the latest count of the server's."""
         self._remaining: int | None = None
@@ -103,9 +104,10 @@ class RateLimitMiddleware:
     def _may_pass(self) -> bool:
         if self._remaining is not None and self._remaining <= 0 and self._server_clock.read() >= self._reset:
             # A new window. What is in flight may be counted in it.
-            self._lowest = self._limit or 1
+            limit = whole_number(self._limit_text)
+            self._lowest = limit or 1
             least = 0 if self._in_flight else 1  # nobody is to wait for a landing that never comes
-            self._remaining = None if self._limit is None else max(least, self._limit - self._in_flight)
+            self._remaining = None if limit is None else max(least, limit - self._in_flight)
         return self._remaining is None or self._remaining > 0
 
     async def _wait_for_reset(self, request: Request) -> None:
@@ -124,10 +126,10 @@ class RateLimitMiddleware:
         headers = response.headers
         self._server_clock.learn(headers)
         now = self._server_clock.read()
-        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if response.status == _TOO_MANY:
             self._pause(headers, now)
             return
-        remaining = count(headers, "X-RateLimit-Remaining")
+        remaining = whole_number(only(headers, "X-RateLimit-Remaining"))
         window = _within_an_hour(reset_time(headers), now)
         if remaining is None or window is None:
             return
@@ -138,7 +140,7 @@ class RateLimitMiddleware:
                 # Answers may come in another order than they were counted in: the lowest was counted last.
                 remaining = min(remaining, self._lowest)
         self._reset = self._window = window
-        self._limit = count(headers, "X-RateLimit-Limit")
+        self._limit_text = headers.get("X-RateLimit-Limit")
         self._lowest = remaining
         # The server may not have counted those in flight yet: never too many, and put right as they land.
         self._remaining = max(0, remaining - self._in_flight)

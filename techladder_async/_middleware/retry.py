@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from http import HTTPStatus
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,16 @@ from .._backoff import Outcome, Retry, RetryBudget, RetryPolicy, Stop, decide
 from .._limits import stated_wait
 from .._wire import Attempt, Response
 from ..errors import APIConnectionError, RateLimitError, TechLadderError
-from ..hooks import AttemptRecord, notify
+from ..hooks import AttemptRecord, any_listens, notify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from .._wire import Handler, Request
     from ..hooks import Hook
+
+
+_FIRST_ERROR = 400
 
 
 class RetryMiddleware:
@@ -59,7 +61,8 @@ class RetryMiddleware:
     async def __call__(self, request: Request, handler: Handler) -> Response:
         """Send the request until it succeeds or the policy says stop."""
         started = began = self._clock()
-        request = self._bounded(request, started)
+        # `max_elapsed` is for all attempts together, the last one's own time included.
+        request = request.until(started + self._policy.max_elapsed)
         history: tuple[Attempt, ...] = ()
         while True:
             result = await _result(request, handler)
@@ -69,7 +72,7 @@ class RetryMiddleware:
             decision = self._decide(result, request.method, len(history) + 1, ended - started)
             wait = decision.wait if isinstance(decision, Retry) else None
             history = (*history, _attempt(result, wait))
-            if self._hooks:
+            if any_listens(self._hooks, wait):
                 stop = decision.because if isinstance(decision, Stop) else None
                 url = self._url(request)
                 notify(self._hooks, _record(request, result, history, url=url, seconds=ended - began, stop=stop))
@@ -77,13 +80,6 @@ class RetryMiddleware:
                 return _finished(result, history)
             await self._sleep(wait)
             began = self._clock()
-
-    def _bounded(self, request: Request, started: float) -> Request:
-        """Return the request with the instant by which `max_elapsed` wants its last attempt to have ended."""
-        deadline = started + self._policy.max_elapsed
-        if request.deadline is not None and request.deadline <= deadline:
-            return request
-        return attrs.evolve(request, deadline=deadline)
 
     def _decide(
         self, result: Response | TechLadderError, method: str, attempt: int, elapsed: float
@@ -101,7 +97,7 @@ class RetryMiddleware:
 
     def _failure(self, result: Response | TechLadderError, method: str) -> Outcome | Stop | None:
         if isinstance(result, Response):
-            if result.status < HTTPStatus.BAD_REQUEST and result.status not in self._policy.statuses:
+            if result.status < _FIRST_ERROR and result.status not in self._policy.statuses:
                 self._budget.give_back()
                 return None
             return Outcome(method, result.status, stated_wait(result.status, result.headers, self._now()))
