@@ -39,10 +39,11 @@ def _at_least(
 
 
 def _statuses(values: Collection[int]) -> frozenset[int]:
-    if isinstance(values, str | bytes) or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+    statuses = () if isinstance(values, str | bytes) else tuple(values)
+    if isinstance(values, str | bytes) or not all(isinstance(v, int) and not isinstance(v, bool) for v in statuses):
         msg = f"statuses must be a collection of integers, not {values!r}"
         raise TypeError(msg)
-    return frozenset(int(value) for value in values)
+    return frozenset(map(int, statuses))
 
 
 @attrs.frozen
@@ -103,7 +104,8 @@ class RetryBudget:
     def give_back(self) -> None:
         """Note a success."""
         if self.tokens < self._capacity:
-            self.tokens = min(self._capacity, self.tokens + self._refill)
+            # Rounded, since five times a fifth is to make one, and floats add up to a little less.
+            self.tokens = min(self._capacity, round(self.tokens + self._refill, 6))
 
 
 @attrs.frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,7 +101,7 @@ class AsyncTechLadder:
         self._options = options
         self._lifetime = lifetime
         self._derived = derived
-        send = functools.partial(shared.transport.send, timeout=options.timeout)
+        send = shared.transport.sender(options.timeout)
         retry = RetryMiddleware(options.retry, budget=shared.budget, hooks=shared.hooks, url=shared.transport.shown_url)
         handler = compose((*options.middlewares, retry, shared.gate), lifetime.guard(send))
         self._call_batches = CallBatches(Api(lifetime, handler, shared.transport))

@@ -118,10 +118,11 @@ def error_of(
     status = response.status if status is None else status
     details = tuple(redact(detail) for detail in envelope.details)
     message = redact(envelope.message)
+    code = None if envelope.code is None else redact(envelope.code)
     return _class_of(status)(
-        redact(_text(status, envelope.code, message, details)),
+        redact(_text(status, code, message, details)),
         status_code=status,
-        code=None if envelope.code is None else redact(envelope.code),
+        code=code,
         message=message,
         details=details,
         headers=response.headers,

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 FARTHEST_RESET = 3600.0
 """Seconds. The limit is counted in minutes: a reset that is farther ahead comes from a broken clock."""
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
-_UNIX_SECONDS = re.compile(r"\d{1,11}(\.\d{1,9})?", re.ASCII)
+# A fraction may be long: "0.3333333333333333" is what a float looks like. Sixteen digits before the point are no number
+# of seconds that anybody means.
+_SECONDS = re.compile(r"\d{1,15}(\.\d{1,20})?", re.ASCII)
 _MOST_DIGITS = 9
 _LONGEST_DATE = 40
 
@@ -61,7 +62,7 @@ def retry_after(headers: Headers, now: float) -> float | None:
 def reset_time(headers: Headers) -> float | None:
     """Return `X-RateLimit-Reset`, in Unix seconds."""
     text = only(headers, "X-RateLimit-Reset")
-    return float(text) if text is not None and _UNIX_SECONDS.fullmatch(text) else None
+    return float(text) if text is not None and _SECONDS.fullmatch(text) else None
 
 
 def stated_wait(status: int, headers: Headers, now: float) -> float | None:
@@ -82,7 +83,9 @@ def stated_wait(status: int, headers: Headers, now: float) -> float | None:
 
 
 def whole_number(text: str | None) -> int | None:
-    """Read a number of requests."""
+    """Read a number of requests; one below zero is none."""
+    if text is not None and text.startswith("-"):
+        text = "0" if text[1:].isdigit() else None
     if text is None or len(text) > _MOST_DIGITS or not (text.isascii() and text.isdigit()):
         return None
     return int(text)

@@ -7,7 +7,6 @@ while the listing changes.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from .errors import PaginationError
@@ -137,24 +136,36 @@ class PlainPlan(Generic[T]):
 
 
 class _Recent(Generic[T]):
-    """Remembers the keys of the last items, a page at a time, so that memory does not grow with the walk."""
+    """Remembers the keys of the last items, so that memory does not grow with the walk.
+
+    They are kept in two sets, and the older one is dropped as a whole: taking keys out one by one would leave a set
+    full of holes, and slow.
+    """
 
     def __init__(self, key: Callable[[T], str]) -> None:
         self._key = key
-        self._known: set[str] = set()
-        self._pages: deque[list[str]] = deque()
+        self._recent: set[str] = set()
+        self._older: set[str] = set()
+        self._pages: list[list[str]] = []
+        """The keys of `_recent`, to tell what it held before a page."""
 
     def new_ones(self, items: tuple[T, ...]) -> Sequence[T]:
         """Return the items that are not remembered, and remember them."""
         keys = list(map(self._key, items))
-        if len(set(keys)) != len(keys) or not self._known.isdisjoint(keys):
-            fresh: dict[str, T] = {}
-            for key, item in zip(keys, items, strict=True):
-                if key not in self._known:
-                    fresh.setdefault(key, item)
-            keys, items = list(fresh), tuple(fresh.values())
-        self._known.update(keys)
+        known = len(self._recent)
+        self._recent.update(keys)
+        if len(self._recent) < known + len(keys) or not self._older.isdisjoint(keys):
+            keys, items = self._without_repeats(keys, items)
         self._pages.append(keys)
-        while len(self._known) - len(self._pages[0]) >= _REMEMBERED:
-            self._known.difference_update(self._pages.popleft())
+        if len(self._recent) >= _REMEMBERED:
+            self._recent, self._older = set(), self._recent
+            self._pages.clear()
         return items
+
+    def _without_repeats(self, keys: list[str], items: tuple[T, ...]) -> tuple[list[str], tuple[T, ...]]:
+        earlier = self._older.union(*self._pages)
+        fresh: dict[str, T] = {}
+        for key, item in zip(keys, items, strict=True):
+            if key not in earlier:
+                fresh.setdefault(key, item)
+        return list(fresh), tuple(fresh.values())

@@ -30,7 +30,9 @@ async def send_once(request: aiohttp.ClientRequest, handler: ClientHandlerType) 
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        text = str(error) or type(error).__name__
+        # aiohttp's message is an object where half a head had come.
+        cut = not isinstance(getattr(error, "message", ""), str)
+        text = "in the middle of the response's head" if cut else str(error) or type(error).__name__
     raise DroppedError(f"the connection was dropped ({text})")
 
 

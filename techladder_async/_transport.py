@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
 import aiohttp
+import attrs
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -20,6 +22,7 @@ from ._backoff import is_number
 from ._body import ACCEPT_ENCODING, BodyTooLargeError, BrokenBodyError, read_body
 from ._pool import Connections, Connector, ending_with_its_connection, send_once
 from ._text import masked, one_line
+from ._time_limit import TimeLimits
 from ._version import __version__
 from ._wire import Response
 from .errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError, TechLadderError
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ._config import Settings
-    from ._wire import Headers, Request
+    from ._wire import Handler, Headers, Request
 
 USER_AGENT = f"techladder_async/{__version__} aiohttp/{aiohttp.__version__}"
 
@@ -81,6 +84,7 @@ class Transport:
         self._given = session
         self._own: aiohttp.ClientSession | None = None
         self._connections = Connections()
+        self._time_limits = TimeLimits()
         self._clock = clock
 
     @property
@@ -101,7 +105,17 @@ class Transport:
         """Return the text with the key masked."""
         return masked(text, self._api_key)
 
-    async def send(self, request: Request, timeout: aiohttp.ClientTimeout) -> Response:  # noqa: ASYNC109  aiohttp's own
+    def sender(self, timeout: aiohttp.ClientTimeout) -> Handler:
+        """Return the handler that makes exchanges within this time-out."""
+        total = timeout.total
+        rest = attrs.evolve(timeout, total=None)  # the total is our own business: see `_time_limit.py`
+
+        async def send(request: Request) -> Response:
+            return await self._send(request, total, rest)
+
+        return send
+
+    async def _send(self, request: Request, total: float | None, rest: aiohttp.ClientTimeout) -> Response:
         """Make one exchange.
 
         Raises `APIConnectionError` where there is no whole answer, `APITimeoutError` where it is not there in time, and
@@ -109,10 +123,10 @@ class Transport:
         brings a login of its own.
         """
         began = self._clock()
-        timeout = _within(timeout, request, began)
         cancelling = _cancelling()
         try:
-            status, headers, body = await self._exchange(request, timeout)
+            with self._limit(request, total, began):
+                status, headers, body = await self._exchange(request, rest)
         except TimeoutError:
             failure: TechLadderError = APITimeoutError(
                 f"no complete answer within {self._clock() - began:.3g} s: "
@@ -132,15 +146,27 @@ class Transport:
         else:
             return Response(status, self._safe(headers), self._safe_body(status, body), seconds=self._clock() - began)
         # Raised out here, so that aiohttp's exception does not become its context.
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback leads here: a cycle, which would keep all of this until the collector comes
 
-    async def _exchange(self, request: Request, timeout: aiohttp.ClientTimeout) -> tuple[int, Headers, bytes]:  # noqa: ASYNC109
+    def _limit(self, request: Request, total: float | None, now: float) -> AbstractContextManager[None]:
+        """Return the bound of one exchange: the time-out's total, or what the request's deadline leaves of it."""
+        left = math.inf if request.deadline is None else request.deadline - now
+        if left <= 0:
+            msg = "no time is left for another attempt: raise max_elapsed"
+            raise APITimeoutError(msg)
+        seconds = left if total is None else min(total, left)
+        return nullcontext() if math.isinf(seconds) else self._time_limits.within(seconds)
+
+    async def _exchange(self, request: Request, rest: aiohttp.ClientTimeout) -> tuple[int, Headers, bytes]:
         session = self._session()
         async with session.request(
             request.method,
             URL(self.url(request), encoded=True),
             headers=self._headers_of(request),
-            timeout=timeout,
+            timeout=rest,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,
@@ -200,12 +226,13 @@ class Transport:
 
     async def close(self) -> None:
         """Close the connections, unless they are those of a session of the caller's."""
+        self._time_limits.stop()
         if self._own is not None:
             await self._own.close()
 
     def _safe(self, headers: Headers) -> Headers:
-        if self._api_key in "\n".join(headers.values()):
-            return CIMultiDict((name, self.redact(value)) for name, value in headers.items())
+        if self._api_key in "\n".join((*headers, *headers.values())):
+            return CIMultiDict((self.redact(name), self.redact(value)) for name, value in headers.items())
         return headers
 
     def _safe_body(self, status: int, body: bytes) -> bytes:
@@ -245,25 +272,6 @@ def _check_session(session: aiohttp.ClientSession) -> None:
     if session.auth is not None:
         msg = "the session has an auth of its own, which cannot be combined with the API key: give one without"
         raise ConfigurationError(msg)
-
-
-def _within(timeout: aiohttp.ClientTimeout, request: Request, now: float) -> aiohttp.ClientTimeout:
-    """Return the time-out, cut to what the request's deadline leaves."""
-    if request.deadline is None:
-        return timeout
-    left = request.deadline - now
-    if timeout.total is not None and timeout.total <= left:
-        return timeout
-    if left <= 0:
-        msg = "no time is left for another attempt: raise max_elapsed"
-        raise APITimeoutError(msg)
-    return aiohttp.ClientTimeout(
-        total=left,
-        connect=timeout.connect,
-        sock_read=timeout.sock_read,
-        sock_connect=timeout.sock_connect,
-        ceil_threshold=math.inf,
-    )
 
 
 def _cancelling() -> int:

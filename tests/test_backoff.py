@@ -185,3 +185,19 @@ def test_the_budget_is_between_empty_and_full(steps: list[bool]) -> None:
 def test_what_a_number_is(value: object, answer: bool) -> None:
     """A finite int or float is a number, and a bool is not."""
     assert is_number(value) is answer
+
+
+def test_five_successes_are_one_retry_however_often() -> None:
+    """A fifth of a retry for each success adds up to whole ones."""
+    budget = RetryBudget()
+    for _ in range(100):
+        budget.take()
+    for retries in range(1, 20):
+        for _ in range(5):
+            budget.give_back()
+        assert budget.tokens >= retries
+
+
+def test_statuses_from_a_generator() -> None:
+    """A policy reads its statuses once, so that a generator is as good as a list."""
+    assert RetryPolicy(statuses=(status for status in (500, 503))).statuses == {500, 503}  # type: ignore[arg-type]

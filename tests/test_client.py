@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ from techladder_async import (
 )
 from techladder_async.hooks import AttemptRecord
 from techladder_async.sandbox import Fault, Sandbox
-from tests.fault_server import FaultServer
+from tests.fault_server import FaultServer, refused_url
 from tests.faults import OK, batch, page
 from tests.memory_api import drain, ids
 
@@ -326,3 +327,20 @@ async def test_no_network() -> None:
         with pytest.raises(APIConnectionError) as caught:
             await client.call_batches.list().first()
     assert caught.value.attempts == 4
+
+
+@pytest.mark.asyncio
+async def test_an_error_keeps_nothing_alive() -> None:
+    """An error that was handled is gone at once, with all that its traceback held, not when the collector comes."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with AsyncTechLadder("sk_test", base_url=refused_url(), retry=NO_WAIT) as client:
+            for use in (client.call_batches.list().first, client.call_batches.list().collect):
+                try:
+                    await use()
+                except APIConnectionError as error:
+                    seen = weakref.ref(error)
+                assert seen() is None
+    finally:
+        gc.enable()

@@ -91,7 +91,7 @@ def test_what_cannot_be_read_says_nothing(name: str) -> None:
     text = UNREADABLE[name]
     assert retry_after(headers(("Retry-After", text)), NOW) is None
     assert reset_time(headers(("X-RateLimit-Reset", text))) is None
-    assert whole_number(only(headers(("X-RateLimit-Remaining", text)), "X-RateLimit-Remaining")) is None
+    assert not whole_number(only(headers(("X-RateLimit-Remaining", text)), "X-RateLimit-Remaining"))
     assert server_time(headers(("Date", text))) is None
 
 
@@ -181,3 +181,17 @@ async def test_a_refused_wait_is_on_the_error() -> None:
             await client.call_batches.list()
     assert caught.value.retry_after == 65.5
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["0.3333333333333333", "0.3000000000", "70.12345678901235", "1795449091", "99999999999"]
+)
+def test_long_numbers_are_numbers(text: str) -> None:
+    """As many digits as a float has when it is printed, or an epoch by mistake, are obeyed like any other number."""
+    assert retry_after(headers(("Retry-After", text)), NOW) == float(text)
+
+
+def test_less_than_nothing_remains() -> None:
+    """A count that went below zero says that nothing remains."""
+    assert whole_number("-1") == 0
+    assert whole_number("-x") is None

@@ -77,7 +77,10 @@ class RetryMiddleware:
                 url = self._url(request)
                 notify(self._hooks, _record(request, result, history, url=url, seconds=ended - began, stop=stop))
             if wait is None:
-                return _finished(result, history)
+                try:
+                    return _finished(result, history)
+                finally:
+                    del result  # an error's traceback leads here: a cycle otherwise
             await self._sleep(wait)
             began = self._clock()
 
@@ -150,7 +153,10 @@ def _finished(result: Response | TechLadderError, history: tuple[Attempt, ...]) 
     """Return the response, or raise the error, with the history of the attempts on it."""
     if isinstance(result, Response):
         return result if len(history) == 1 else attrs.evolve(result, history=history)
-    raise _stamped(result, history)
+    try:
+        raise _stamped(result, history)
+    finally:
+        del result
 
 
 def _stamped(error: TechLadderError, history: tuple[Attempt, ...]) -> TechLadderError:
