@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 
@@ -108,8 +108,7 @@ class RetryBudget:
             self.tokens = min(self._capacity, round(self.tokens + self._refill, 6))
 
 
-@attrs.frozen
-class Outcome:
+class Outcome(NamedTuple):
     """How one attempt ended."""
 
     method: str
@@ -124,15 +123,13 @@ class Outcome:
         return self.status == 429 and bool(self.stated_wait)  # noqa: PLR2004  the status is the clearest name
 
 
-@attrs.frozen
-class Retry:
+class Retry(NamedTuple):
     """Try again after `wait` seconds."""
 
     wait: float
 
 
-@attrs.frozen
-class Stop:
+class Stop(NamedTuple):
     """Do not try again."""
 
     because: str
