@@ -19,6 +19,7 @@ class TimeLimits:
     def __init__(self) -> None:
         self._running: dict[TimeLimit, None] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
 
     def within(self, seconds: float) -> TimeLimit:
         """Return a context that raises `TimeoutError` when it takes longer."""
@@ -27,7 +28,7 @@ class TimeLimits:
     def add(self, limit: TimeLimit, loop: asyncio.AbstractEventLoop) -> None:
         """Watch over a limit."""
         self._running[limit] = None
-        if self._timer is None or limit.end < self._timer.when():
+        if self._timer is None or limit.end < self._due:
             self._set_timer(limit.end, loop)
 
     def remove(self, limit: TimeLimit) -> None:
@@ -37,6 +38,7 @@ class TimeLimits:
     def _set_timer(self, end: float, loop: asyncio.AbstractEventLoop) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._due = end
         self._timer = loop.call_at(end, self._look, loop)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:

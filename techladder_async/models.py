@@ -45,6 +45,10 @@ class _OpenEnum(StrEnum):
         member._value_ = value
         return member
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[str]]:
+        # By value: some versions of Python pickle enum members by name, and unknown ones have none.
+        return type(self), (self.value,)
+
     @property
     def is_known(self) -> bool:
         """Whether the value is a documented one."""
