@@ -34,8 +34,12 @@ def enum_schema(kind: type[StrEnum], handler: GetCoreSchemaHandler) -> Any:
     documented = {"type": "string", "enum": [member.value for member in kind]}
     about = f"{_summary(kind)} Values that are not listed are possible."
     described = {"title": kind.__name__, "description": about, "anyOf": [documented, {"type": "string"}]}
+
+    def member(value: str) -> StrEnum:  # pydantic cannot read the signature of an enum's class
+        return kind(value)
+
     schema: Any = handler.generate_schema(
-        Annotated[str, AfterValidator(kind), PlainSerializer(str, return_type=str), WithJsonSchema(described)]
+        Annotated[str, AfterValidator(member), PlainSerializer(str, return_type=str), WithJsonSchema(described)]
     )
     schema["ref"] = f"{kind.__module__}.{kind.__qualname__}:{id(kind)}"  # makes it a component with a name
     return schema
