@@ -25,7 +25,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for an attribute
     def __getattr__(name: str) -> Converter:
         # It comes when it is first asked for, so that importing the package does not import cattrs.
         if name == "converter":
-            from ._decode import converter  # noqa: PLC0415
+            from ._decode import converter  # noqa: PLC0415  see above
 
             return converter
         msg = f"module {__name__!r} has no attribute {name!r}"

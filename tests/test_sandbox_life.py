@@ -137,7 +137,7 @@ async def test_a_thread_serves_a_client_in_a_loop_and_stops_under_its_connection
         waiting = asyncio.create_task(_get(session))
         await _arrival(sandbox, 2)
         begun = time.perf_counter()
-    assert time.perf_counter() - begun < 0.4
+    assert time.perf_counter() - begun < 0.9, "it waited for the peer, which takes a second"
     with pytest.raises(aiohttp.ClientError):
         await waiting
     await session.close()
@@ -167,7 +167,7 @@ def test_a_peer_that_never_reads_does_not_hold_up_the_stop():
                 peer.send("\r\n".join(lines).encode())
         _stalled(sandbox)
         begun = time.perf_counter()
-    assert time.perf_counter() - begun < 0.4
+    assert time.perf_counter() - begun < 0.9, "it waited for the peer, which takes a second"
 
 
 def _stalled(sandbox):

@@ -17,7 +17,7 @@ async def test_the_shortest_limit_ends_first():
 
     async def wait(seconds):
         with pytest.raises(TimeoutError), limits.within(seconds):
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         ended.append(seconds)
 
     await asyncio.gather(wait(0.03), wait(0.01), wait(0.02), wait(0.01))
@@ -40,17 +40,21 @@ async def test_what_is_in_time_is_left_alone():
 @pytest.mark.asyncio
 async def test_a_cancellation_stays_one():
     """Somebody else's cancellation is not taken for the end of the time, even where both come together."""
-    limits = TimeLimits()
+    limits, entered = TimeLimits(), []
 
     async def wait():
-        with limits.within(0.01):
-            await asyncio.sleep(60)
+        entered.append(limits.within(30))
+        with entered[-1]:
+            await asyncio.Event().wait()
 
-    task = asyncio.create_task(wait())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    for together in (False, True):
+        task = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        if together:
+            entered[-1].expire()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     limits.stop()
 
 

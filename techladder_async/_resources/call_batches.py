@@ -23,7 +23,7 @@ __all__ = ["CallBatches"]
 PATH = "/api/v1/public/call-batches"
 
 # The literals are what an editor completes; a string beyond them is sent, so that the server decides.
-StatusFilter: TypeAlias = BatchStatus | Literal["pending", "active", "completed", "failed", "cancelled"] | str  # noqa: PYI051
+StatusFilter: TypeAlias = BatchStatus | Literal["pending", "active", "completed", "failed", "cancelled"] | str  # noqa: PYI051  see above
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 

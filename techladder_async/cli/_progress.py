@@ -53,7 +53,7 @@ def progress_bar(*, show: bool) -> Iterator[Tell]:
         yield lambda _done, _expected: None
         return
     from rich.console import Console  # noqa: PLC0415  Rich is slow to load, and often nobody looks
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415  likewise
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -87,8 +87,8 @@ def _plain_lines(stats: Stats) -> Iterable[str]:
 def _print_pretty(stats: Stats) -> None:
     from rich.console import Console  # noqa: PLC0415  Rich is slow to load, and a pipe has no use for it
 
-    from ._look import agent_table, status_table  # noqa: PLC0415
+    from ._look import agent_table, status_table  # noqa: PLC0415  likewise
 
     console = Console(highlight=False)
     console.print(status_table(stats.everything, _BAR))
-    console.print(agent_table(stats.agents(), _BAR if console.width >= 100 else _BAR // 2))  # noqa: PLR2004
+    console.print(agent_table(stats.agents(), _BAR if console.width >= 100 else _BAR // 2))  # noqa: PLR2004  columns

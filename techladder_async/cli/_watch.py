@@ -51,9 +51,9 @@ def screen() -> Iterator[Show]:
     if not console.is_interactive:  # TERM=dumb: it cannot go back over what it has written
         yield show_line
         return
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415  Rich is slow to load
 
-    from ._look_live import LiveView  # noqa: PLC0415
+    from ._look_live import LiveView  # noqa: PLC0415  likewise
 
     view = LiveView(console)
     with Live(console=console, auto_refresh=False) as live:

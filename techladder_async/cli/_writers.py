@@ -131,7 +131,7 @@ class TableWriter:
         if self._stream.isatty():
             from rich.console import Console  # noqa: PLC0415  it is slow to load, and a pipe has no use for it
 
-            from ._look import print_batches  # noqa: PLC0415
+            from ._look import print_batches  # noqa: PLC0415  likewise
 
             print_batches(self._batches, self._names, Console(highlight=False))
         else:
