@@ -38,17 +38,17 @@ class _Mode(Enum):
 
 
 class ExactPlan(Generic[T]):
-    """The plan of an exact walk from `page`, in pages of at most `limit` items, told apart by `key`.
+    """The plan of an exact walk from `page`, in pages of at most `limit` items, told apart by their `ids`.
 
     From the first movement on the chain has `3 * pages + 16` answers; the plain pages after it have `pages + 16` that
     may bring nothing new or find the listing grown. `pages` is what the listing has when each of the two begins.
     """
 
-    def __init__(self, key: Callable[[T], str], page: int, limit: int) -> None:
+    def __init__(self, ids: Callable[[Sequence[T]], list[str]], page: int, limit: int) -> None:
         self.duplicates = 0
         self.settled: bool | None = None
-        self._key = key
-        self._limit = limit
+        self.limit = limit
+        self._ids = ids
         self._mode = _Mode.CALM
         self._queue = [Ask(page, limit)]
         self._page = page + 1  # the next plain one
@@ -69,7 +69,7 @@ class ExactPlan(Generic[T]):
     @property
     def resume_page(self) -> int:
         """The page, in pages as large as the server gives them, from which a new walk misses nothing of the rest."""
-        return self._aim.reach // self._limit + 1
+        return self._aim.reach // self.limit + 1
 
     def wanted(self, ahead: int) -> Sequence[Ask]:
         """Return the asks to have under way, the one to be fed next first; empty when the walk has ended."""
@@ -112,7 +112,7 @@ class ExactPlan(Generic[T]):
         if self._mode is _Mode.CALM:
             self._begin_chain(self._total)
         self._refused = offset_of(ask)
-        self._aim.missed(min(self._size, offset_of(ask)), self._limit)
+        self._aim.missed(min(self._size, offset_of(ask)), self.limit)
         self._size = self._aim.reach
         return True
 
@@ -120,17 +120,17 @@ class ExactPlan(Generic[T]):
 
     def _next(self) -> Ask | None:
         if self._mode is _Mode.CHAIN:
-            return self._aim.next_ask(self._chain, self._queue, self._size, self._limit)
+            return self._aim.next_ask(self._chain, self._queue, self._size, self.limit)
         # has_more decides: the first one is asked for even where total says that there is none.
-        if self._previous is None or (self._queue and (self._page - 1) * self._limit >= self._size):
+        if self._previous is None or (self._queue and (self._page - 1) * self.limit >= self._size):
             return None
         self._page += 1
-        return Ask(self._page - 1, self._limit)
+        return Ask(self._page - 1, self.limit)
 
     # What an answer says
 
     def _lower(self, answer: Page[T]) -> None:
-        self._limit = answer.limit
+        self.limit = answer.limit
         self._page = answer.page + 1
         self._queue.clear()  # they count their pages in the old limit
 
@@ -142,7 +142,7 @@ class ExactPlan(Generic[T]):
         self._size = max(answer.total, shown)
         skipped = max(0, self._chain.start - offset)  # what stands before the start is not the walk's
         items = answer.items[skipped:]
-        return Stretch(offset + skipped, tuple(map(self._key, items)), items, last=not answer.has_more)
+        return Stretch(offset + skipped, tuple(self._ids(items)), items, last=not answer.has_more)
 
     def _check_standstill(self, stretch: Stretch[T], total: int) -> None:
         """Raise where page after page is the same one; one that was read again to step back is no sign of it."""
@@ -192,19 +192,19 @@ class ExactPlan(Generic[T]):
         if self._allowance <= 0:
             return joined + self._give_up()
         if joined:  # what the listing left far behind will meet nothing any more
-            return joined + self._chain.release(self._aim.reach - self._limit)
+            return joined + self._chain.release(self._aim.reach - self.limit)
         return joined
 
     def _join(self, stretch: Stretch[T], total: int) -> list[Stretch[T]]:
         before = len(self._chain)
         joined, shift = self._chain.join(stretch, trusted=self._quiet_seam == (stretch.offset, total))
         # No answer overlaps across such a seam; an unchanged total has to do there, as it does in a calm listing.
-        self._quiet_seam = (stretch.end, total) if joined and is_boundary(stretch.end, self._limit) else None
+        self._quiet_seam = (stretch.end, total) if joined and is_boundary(stretch.end, self.limit) else None
         if shift is not None:
             self._aim.met(self._chain, stretch.end, shift, grown=len(self._chain) > before)
             self._queue = [ask for ask in self._queue if end_of(ask) > self._aim.reach]
         elif self._aim.was_to_meet(stretch.offset):
-            self._aim.missed(stretch.offset, self._limit)
+            self._aim.missed(stretch.offset, self.limit)
         return joined
 
     def _take_plain(self, stretch: Stretch[T], total: int) -> list[Stretch[T]]:
@@ -240,7 +240,7 @@ class ExactPlan(Generic[T]):
         self._allowance = self._pages() + _SPARE
         held = self._chain.release()
         furthest = max((stretch.end for stretch in held), default=0)
-        self._page = max(self._aim.reach, furthest) // self._limit + 1
+        self._page = max(self._aim.reach, furthest) // self.limit + 1
         return held
 
     def _end(self, *, settled: bool) -> None:
@@ -248,4 +248,4 @@ class ExactPlan(Generic[T]):
         self._queue.clear()
 
     def _pages(self) -> int:
-        return -(-self._size // self._limit)
+        return -(-self._size // self.limit)

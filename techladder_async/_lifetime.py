@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .errors import APIConnectionError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from types import TracebackType
 
     from ._wire import Handler, Request, Response
@@ -52,9 +53,9 @@ class Lifetime:
     def guard(self, handler: Handler) -> Handler:
         """Return the handler, with `check` before it: a middleware may have closed the client meanwhile."""
 
-        async def handle(request: Request) -> Response:
+        def handle(request: Request) -> Awaitable[Response]:
             self.check()
-            return await handler(request)
+            return handler(request)
 
         return handle
 

@@ -94,13 +94,12 @@ class Paginator(Generic[T]):
 
     def _start(self) -> tuple[Walk[T], Progress[T]]:
         bounds = self._bounds
-        plan: Plan[T] = _plan_for(bounds, self._listing.key)
+        plan: Plan[T] = _plan_for(bounds, self._listing.ids)
         self._progress = progress = Progress(plan)
         walk = Walk(
             self._listing,
             plan,
             progress,
-            limit=bounds.walk_limit,
             prefetch=bounds.prefetch,
             max_items=bounds.max_items,
         )
@@ -117,9 +116,9 @@ class Paginator(Generic[T]):
         return attrs.evolve(page, items=tuple(items), load_next=functools.partial(self._load, page.page + 1, limit))
 
 
-def _plan_for(bounds: Bounds, key: Callable[[T], str]) -> Plan[T]:
+def _plan_for(bounds: Bounds, ids: Callable[[Sequence[T]], list[str]]) -> Plan[T]:
     if bounds.exact:
         from ._exact import ExactPlan  # noqa: PLC0415  a plain walk does not need it
 
-        return ExactPlan(key, bounds.page, bounds.walk_limit)
-    return PlainPlan(key, bounds.page, bounds.walk_limit)
+        return ExactPlan(ids, bounds.page, bounds.walk_limit)
+    return PlainPlan(ids, bounds.page, bounds.walk_limit)

@@ -47,6 +47,8 @@ class Plan(Protocol[T]):
     """Items dropped because they had been delivered."""
     settled: bool | None
     """Whether nothing was lost; `None` where the plan makes no such promise, or has not ended."""
+    limit: int
+    """The size of a page, as the server gives it."""
 
     @property
     def resume_page(self) -> int:
@@ -71,21 +73,21 @@ class Plan(Protocol[T]):
 class PlainPlan(Generic[T]):
     """Page after page until `has_more` is false. No item comes twice; what moves between pages may be missed."""
 
-    def __init__(self, key: Callable[[T], str], page: int, limit: int) -> None:
+    def __init__(self, ids: Callable[[Sequence[T]], list[str]], page: int, limit: int) -> None:
         self.duplicates = 0
         self.settled: bool | None = None
+        self.limit = limit
         self._next = Ask(page, limit)
-        self._limit = limit
         self._ended = False
         self._last_page: int | None = None
         """The last page that `total` shows; `None` before the first answer."""
         self._stale = 0
-        self._delivered = _Recent(key)
+        self._delivered = _Recent(ids)
 
     @property
     def resume_page(self) -> int:
         """The page that is to be fed next."""
-        return page_at((self._next.page - 1) * self._next.limit, self._limit)
+        return page_at((self._next.page - 1) * self._next.limit, self.limit)
 
     def wanted(self, ahead: int) -> Sequence[Ask]:
         """Return the next ask and, as far as `total` shows pages, those after it."""
@@ -101,20 +103,20 @@ class PlainPlan(Generic[T]):
         """Take the next page."""
         fresh = self._delivered.new_ones(answer.items)
         self.duplicates += len(answer.items) - len(fresh)
-        self._limit = lowered(ask.limit, answer.limit)
+        self.limit = lowered(ask.limit, answer.limit)
         if answer.has_more:
             self._check(answer, fresh)
             self._advance(ask)
         self._ended = not answer.has_more
-        self._last_page = -(-answer.total // self._limit)
+        self._last_page = -(-answer.total // self.limit)
         return fresh
 
     def _advance(self, ask: Ask) -> None:
         page = ask.page
-        if self._limit < ask.limit and self._last_page is not None:
+        if self.limit < ask.limit and self._last_page is not None:
             # Lowered in the middle: what is delivered ends at another page number now.
-            page = page_at((ask.page - 1) * ask.limit, self._limit) - 1
-        self._next = Ask(page + 1, self._limit)
+            page = page_at((ask.page - 1) * ask.limit, self.limit) - 1
+        self._next = Ask(page + 1, self.limit)
 
     def _check(self, answer: Page[T], fresh: Sequence[T]) -> None:
         if not answer.items:
@@ -136,36 +138,36 @@ class PlainPlan(Generic[T]):
 
 
 class _Recent(Generic[T]):
-    """Remembers the keys of the last items, so that memory does not grow with the walk.
+    """Remembers the ids of the last items, so that memory does not grow with the walk.
 
-    They are kept in two sets, and the older one is dropped as a whole: taking keys out one by one would leave a set
+    They are kept in two sets, and the older one is dropped as a whole: taking ids out one by one would leave a set
     full of holes, and slow.
     """
 
-    def __init__(self, key: Callable[[T], str]) -> None:
-        self._key = key
+    def __init__(self, ids: Callable[[Sequence[T]], list[str]]) -> None:
+        self._ids = ids
         self._recent: set[str] = set()
         self._older: set[str] = set()
         self._pages: list[list[str]] = []
-        """The keys of `_recent`, to tell what it held before a page."""
+        """The ids of `_recent`, to tell what it held before a page."""
 
     def new_ones(self, items: tuple[T, ...]) -> Sequence[T]:
         """Return the items that are not remembered, and remember them."""
-        keys = list(map(self._key, items))
+        ids = self._ids(items)
         known = len(self._recent)
-        self._recent.update(keys)
-        if len(self._recent) < known + len(keys) or not self._older.isdisjoint(keys):
-            keys, items = self._without_repeats(keys, items)
-        self._pages.append(keys)
+        self._recent.update(ids)
+        if len(self._recent) < known + len(ids) or not self._older.isdisjoint(ids):
+            ids, items = self._without_repeats(ids, items)
+        self._pages.append(ids)
         if len(self._recent) >= _REMEMBERED:
             self._recent, self._older = set(), self._recent
             self._pages.clear()
         return items
 
-    def _without_repeats(self, keys: list[str], items: tuple[T, ...]) -> tuple[list[str], tuple[T, ...]]:
+    def _without_repeats(self, ids: list[str], items: tuple[T, ...]) -> tuple[list[str], tuple[T, ...]]:
         earlier = self._older.union(*self._pages)
         fresh: dict[str, T] = {}
-        for key, item in zip(keys, items, strict=True):
+        for key, item in zip(ids, items, strict=True):
             if key not in earlier:
                 fresh.setdefault(key, item)
         return list(fresh), tuple(fresh.values())

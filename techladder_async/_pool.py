@@ -78,7 +78,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._used: WeakSet[ResponseHandler] = WeakSet()
-        self._distrusted: WeakSet[ResponseHandler] = WeakSet()
+        self._distrusted: WeakSet[ResponseHandler] | None = None
 
     def add(self, protocol: ResponseHandler) -> None:
         """Remember a connection."""
@@ -92,18 +92,18 @@ class Connections:
 
     def distrust(self) -> None:
         """Let no connection that was used up to now be used again."""
-        self._distrusted |= self._used
+        self._distrusted = self._used | (self._distrusted or WeakSet())
         self._used = WeakSet()
 
     def drop_distrusted(self) -> None:
         """Drop them. What is under way on one of them gets a connection error, and is tried again."""
-        for protocol in tuple(self._distrusted):
+        for protocol in tuple(self._distrusted or ()):
             if protocol.transport is not None:
                 protocol.transport.abort()
 
     def usable(self, protocol: ResponseHandler) -> bool:
         """Return whether nothing came on the connection that nobody had asked for, and it is not distrusted."""
-        return not protocol.should_close and protocol not in self._distrusted
+        return not protocol.should_close and (self._distrusted is None or protocol not in self._distrusted)
 
 
 class Connector(aiohttp.TCPConnector):
@@ -122,7 +122,8 @@ class Connector(aiohttp.TCPConnector):
         """Return a connection on which nothing waits to be taken for an answer."""
         while True:
             connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or self._connections.usable(connection.protocol):
+            protocol = connection.protocol
+            if protocol is None or self._connections.usable(protocol):
                 return connection
             connection.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class TimeLimits:
         self._due = 0.0
 
     def within(self, seconds: float) -> TimeLimit:
-        """Return a context that raises `TimeoutError` when it takes longer."""
+        """Return a context that raises `TimeoutError` when it takes longer. Infinity is no limit."""
         return TimeLimit(self, seconds)
 
     def add(self, limit: TimeLimit, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,7 +62,7 @@ class TimeLimits:
 class TimeLimit:
     """One limit. Like `asyncio.timeout`, it turns its own cancellation, and no other, into a `TimeoutError`."""
 
-    __slots__ = ("_cancelling", "_expired", "_limits", "_seconds", "_task", "end")
+    __slots__ = ("_cancelling", "_expired", "_limits", "_seconds", "_task", "cancelled", "end")
 
     def __init__(self, limits: TimeLimits, seconds: float) -> None:
         self._limits = limits
@@ -69,6 +70,8 @@ class TimeLimit:
         self._expired = False
         self.end = 0.0
         """When the time is up, by the event loop's clock."""
+        self.cancelled = False
+        """Once it is left: whether somebody cancelled the task. A future waited for may be cancelled without that."""
 
     def __enter__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -79,13 +82,17 @@ class TimeLimit:
         self._task = task
         self._cancelling = task.cancelling()
         self.end = loop.time() + self._seconds
-        self._limits.add(self, loop)
+        if self.end < math.inf:
+            self._limits.add(self, loop)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._limits.remove(self)
-        if self._expired and self._task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
+        left = self._task.uncancel() if self._expired else self._task.cancelling()
+        self.cancelled = left > self._cancelling
+        del self._task  # its exception's traceback leads here: a cycle, which would keep both
+        if self._expired and not self.cancelled and exc_type is asyncio.CancelledError:
             raise TimeoutError from None
 
     def expire(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
@@ -28,9 +27,10 @@ from ._wire import Response
 from .errors import APIConnectionError, APITimeoutError, ConfigurationError, ResponseDecodeError, TechLadderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ._config import Settings
+    from ._time_limit import TimeLimit
     from ._wire import Handler, Headers, Request
 
 USER_AGENT = f"techladder_async/{__version__} aiohttp/{aiohttp.__version__}"
@@ -94,7 +94,7 @@ class Transport:
 
     def url(self, request: Request) -> str:
         """Return the request's URL."""
-        query = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in request.params.items())
+        query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in request.params.items()])
         return f"{self._base_url}{request.path}?{query}" if query else f"{self._base_url}{request.path}"
 
     def shown_url(self, request: Request) -> str:
@@ -110,8 +110,8 @@ class Transport:
         total = timeout.total
         rest = attrs.evolve(timeout, total=None)  # the total is our own business: see `_time_limit.py`
 
-        async def send(request: Request) -> Response:
-            return await self._send(request, total, rest)
+        def send(request: Request) -> Awaitable[Response]:
+            return self._send(request, total, rest)
 
         return send
 
@@ -123,9 +123,9 @@ class Transport:
         brings a login of its own.
         """
         began = self._clock()
-        cancelling = _cancelling()
+        limit = self._limit(request, total, began)
         try:
-            with self._limit(request, total, began):
+            with limit:
                 status, headers, body = await self._exchange(request, rest)
         except TimeoutError:
             failure: TechLadderError = APITimeoutError(
@@ -133,7 +133,7 @@ class Transport:
                 "raise timeout=... or max_elapsed=..., or ask for smaller pages"
             )
         except asyncio.CancelledError:
-            if _cancelling() > cancelling or not self._session_is_closed:
+            if limit.cancelled or not self._session_is_closed:
                 raise
             # The pool of a session that closes cancels those who wait for a connection; nobody cancelled this task.
             failure = _SessionClosedError(_CLOSED)
@@ -151,14 +151,13 @@ class Transport:
         finally:
             del failure  # its traceback leads here: a cycle, which would keep all of this until the collector comes
 
-    def _limit(self, request: Request, total: float | None, now: float) -> AbstractContextManager[None]:
+    def _limit(self, request: Request, total: float | None, now: float) -> TimeLimit:
         """Return the bound of one exchange: the time-out's total, or what the request's deadline leaves of it."""
         left = math.inf if request.deadline is None else request.deadline - now
         if left <= 0:
             msg = "no time is left for another attempt: raise max_elapsed"
             raise APITimeoutError(msg)
-        seconds = left if total is None else min(total, left)
-        return nullcontext() if math.isinf(seconds) else self._time_limits.within(seconds)
+        return self._time_limits.within(left if total is None else min(total, left))
 
     async def _exchange(self, request: Request, rest: aiohttp.ClientTimeout) -> tuple[int, Headers, bytes]:
         session = self._session()
@@ -272,12 +271,6 @@ def _check_session(session: aiohttp.ClientSession) -> None:
     if session.auth is not None:
         msg = "the session has an auth of its own, which cannot be combined with the API key: give one without"
         raise ConfigurationError(msg)
-
-
-def _cancelling() -> int:
-    """Return how often this task was cancelled; a future that it waits for may be cancelled without that."""
-    task = asyncio.current_task()
-    return 0 if task is None else task.cancelling()
 
 
 _NETRC = ".netrc, which the given session reads, has a login for this host beside the API key: use trust_env=False"

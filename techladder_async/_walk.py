@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from contextlib import suppress
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import attrs
 
-from ._plan import lowered
 from .errors import NotFoundError, TechLadderError, ValidationError
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Listing(NamedTuple, Generic[T]):
     """Takes a page's number and size; size `None` leaves it to the server."""
     explain: Callable[[TechLadderError, int, int | None], None]
     """Puts the facts of the request for a page on an error that was found in its answer."""
-    key: Callable[[T], str]
+    ids: Callable[[Sequence[T]], list[str]]
+    """Takes many items at once: one call for each page."""
 
 
 @attrs.frozen
@@ -96,14 +97,12 @@ class Walk(Generic[T]):
         plan: Plan[T],
         progress: Progress[T],
         *,
-        limit: int,
         prefetch: int,
         max_items: int | None,
     ) -> None:
         self._listing = listing
         self._plan = plan
         self._progress = progress
-        self._limit = limit
         self._prefetch = prefetch
         self._left = max_items
         self._state: Literal["ready", "stepping", "ended", "failed"] = "ready"
@@ -130,7 +129,8 @@ class Walk(Generic[T]):
             self._cancel("failed")
             raise
         self._state = "ready"
-        self._look_ahead(step[0].total)
+        if self._prefetch:
+            self._look_ahead(step[0].total)
         return step
 
     async def _step(self) -> tuple[Page[T], Sequence[T]] | None:
@@ -142,14 +142,15 @@ class Walk(Generic[T]):
 
     def _most_ahead(self, prefetch: int) -> int:
         """Return how many pages to look ahead for, without passing `max_items`."""
-        return prefetch if self._left is None else min(prefetch, -(-self._left // self._limit) - 1)
+        return prefetch if self._left is None else min(prefetch, -(-self._left // self._plan.limit) - 1)
 
     async def _answer(self, asks: Sequence[Ask]) -> Page[T] | None:
         """Return the first ask's answer, with the others on their way, or `None` where the listing's end was passed."""
         first, *later = asks
         under_way = self._ahead.get(first)
-        self._keep(asks)
-        self._start(later)
+        if later or self._ahead:
+            self._keep(asks)
+            self._start(later)
         try:
             if under_way is None:
                 return await self._progress.fetch(self._listing, first)
@@ -162,7 +163,6 @@ class Walk(Generic[T]):
             raise
 
     def _taken(self, ask: Ask, answer: Page[T]) -> Sequence[T]:
-        self._limit = min(self._limit, lowered(ask.limit, answer.limit))
         try:
             fresh = self._plan.feed(ask, answer)
         except TechLadderError as error:
@@ -179,17 +179,16 @@ class Walk(Generic[T]):
         """Say on the error where to go on from."""
         error.page = page = self._plan.resume_page
         error.add_note(
-            f"the walk stopped at page {page}: list(..., limit={self._limit}, page={page}) goes on from there"
+            f"the walk stopped at page {page}: list(..., limit={self._plan.limit}, page={page}) goes on from there"
         )
 
     # --- looking ahead ---
 
     def _look_ahead(self, total: int) -> None:
         """Have up to `prefetch` pages under way while the caller works, none beyond the end that total shows."""
-        if self._prefetch:
-            asks = self._plan.wanted(self._most_ahead(self._prefetch - 1))
-            self._keep(asks)
-            self._start([ask for ask in asks if (ask.page - 1) * ask.limit < total])
+        asks = self._plan.wanted(self._most_ahead(self._prefetch - 1))
+        self._keep(asks)
+        self._start([ask for ask in asks if (ask.page - 1) * ask.limit < total])
 
     def _start(self, asks: Sequence[Ask]) -> None:
         for ask in asks:
@@ -197,8 +196,7 @@ class Walk(Generic[T]):
                 fetch = self._progress.fetch(self._listing, ask)
                 task = asyncio.create_task(fetch, name=f"techladder_async page {ask.page}")
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-                task.add_done_callback(_retrieve)
+                task.add_done_callback(functools.partial(_forget, self._tasks))
                 self._ahead[ask] = task
 
     def _keep(self, asks: Sequence[Ask]) -> None:
@@ -242,8 +240,9 @@ _MISUSES = {
 }
 
 
-def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Look at the outcome of a page that nobody may come to ask for, lest asyncio report it as never retrieved."""
+def _forget(tasks: set[asyncio.Task[Page[T]]], task: asyncio.Task[Page[T]]) -> None:
+    """Let a page's task go. Nobody may come to ask for its outcome: looked at, asyncio does not report it as lost."""
+    tasks.discard(task)
     if not task.cancelled():
         task.exception()
 

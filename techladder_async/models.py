@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from datetime import tzinfo
     from typing import Self
 
     from cattrs import Converter
@@ -120,6 +121,12 @@ class CallBatch:
     """When the batch is to start, in UTC, where it was scheduled."""
     created_at: datetime
     """When the batch was created, in UTC."""
+
+    @staticmethod
+    def _offsets(batches: Iterable[CallBatch]) -> set[tzinfo | None]:
+        """Return the offsets of all moments of these batches. Written out, since every page comes here."""
+        offsets = {batch.scheduled_at.tzinfo for batch in batches if batch.scheduled_at is not None}
+        return offsets | {batch.created_at.tzinfo for batch in batches}
 
     @property
     def pending_contacts(self) -> int:

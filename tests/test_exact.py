@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def ids(items: Sequence[float]) -> list[str]:
+    """Tell the items apart by themselves."""
+    return [str(item) for item in items]
+
+
 class Listing:
     """Items in an order of their own (their rank); remembers who was away and how near the front each one came."""
 
@@ -175,7 +180,7 @@ class Walk:
     plan: ExactPlan[float] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.plan = ExactPlan(str, self.page, self.limit)
+        self.plan = ExactPlan(ids, self.page, self.limit)
 
     def run(self) -> None:
         """Drive the plan as a walk does: keep what is wanted under way, feed the first."""
@@ -361,7 +366,7 @@ def test_a_lowered_limit_is_taken_over(size: int, limit: int, ahead: int) -> Non
 @pytest.mark.parametrize("ahead", [0, 4])
 def test_has_more_decides_where_total_lies(total: int, ahead: int) -> None:
     """A total that is wrong neither cuts a walk short nor draws it out."""
-    plan = ExactPlan[float](str, 1, 10)
+    plan = ExactPlan[float](ids, 1, 10)
     items = tuple(map(float, range(35)))
     delivered: list[float] = []
     while asks := plan.wanted(ahead):
@@ -373,7 +378,7 @@ def test_has_more_decides_where_total_lies(total: int, ahead: int) -> None:
 
 def test_an_empty_page_that_ends_a_full_one_is_no_movement() -> None:
     """A server that says `has_more` whenever a page is full costs one request more, and nothing else."""
-    plan = ExactPlan[int](str, 1, 2)
+    plan = ExactPlan[int](ids, 1, 2)
     assert plan.feed(Ask(1, 2), Page((1, 2), 2, 1, 2, has_more=True)) == [1, 2]
     assert plan.wanted(4) == (Ask(2, 2),)
     assert plan.feed(Ask(2, 2), Page((), 2, 2, 2, has_more=False)) == []
@@ -392,7 +397,7 @@ def answer(plan: ExactPlan[int], items: list[int]) -> Sequence[int]:
 
 def test_what_is_held_back_comes_after_the_gap() -> None:
     """A removal in front opens a gap before page 2: the items of the gap come first, then those of page 2."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(40))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(40))
     assert answer(plan, listing) == list(range(10))
     del listing[:3]
     assert answer(plan, listing) == []
@@ -404,7 +409,7 @@ def test_what_is_held_back_comes_after_the_gap() -> None:
 
 def test_the_last_page_can_be_the_first_to_show_a_movement() -> None:
     """A total that changed only in the last answer is made sure of before the walk settles."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(25))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(25))
     delivered = [*answer(plan, listing), *answer(plan, listing)]
     del listing[0]
     while plan.settled is None:
@@ -414,7 +419,7 @@ def test_the_last_page_can_be_the_first_to_show_a_movement() -> None:
 
 def test_a_drained_filter_is_read_from_its_start() -> None:
     """A consumer that takes all it is given out of the listing still gets everything."""
-    plan, listing, delivered = ExactPlan[int](str, 1, 10), list(range(95)), list[int]()
+    plan, listing, delivered = ExactPlan[int](ids, 1, 10), list(range(95)), list[int]()
     while plan.settled is None:
         delivered += answer(plan, listing)
         listing = [item for item in listing if item not in delivered]
@@ -423,7 +428,7 @@ def test_a_drained_filter_is_read_from_its_start() -> None:
 
 def test_what_shows_in_neither_total_nor_ids_is_missed() -> None:
     """The presumption: one leaving in front while another joins at the end between two requests goes unseen."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(30))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(30))
     delivered = list(answer(plan, listing))
     listing = [*listing[1:], 30]
     while plan.settled is None:
@@ -434,7 +439,7 @@ def test_what_shows_in_neither_total_nor_ids_is_missed() -> None:
 
 def test_what_showed_in_neither_is_found_by_a_movement_soon_after() -> None:
     """The first movement that shows has the last seams that were trusted made sure of."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(60))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(60))
     delivered = list(answer(plan, listing))
     listing = [*listing[1:], 60]
     delivered += answer(plan, listing)
@@ -446,7 +451,7 @@ def test_what_showed_in_neither_is_found_by_a_movement_soon_after() -> None:
 
 def test_a_limit_lowered_in_the_middle_opens_no_gap() -> None:
     """Where the server lowers the limit while the listing moves unseen, the seam is made sure of."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(40))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(40))
     delivered = list(answer(plan, listing))
     listing = [*listing[10:], *range(40, 50)]
     plan.feed(plan.wanted(0)[0], Page(tuple(listing[5:10]), 40, 2, 5, has_more=True))
@@ -457,7 +462,7 @@ def test_a_limit_lowered_in_the_middle_opens_no_gap() -> None:
 
 def test_nothing_from_before_the_start_is_delivered() -> None:
     """A walk from page 3 that has to step back does not deliver what stands before page 3."""
-    plan, listing = ExactPlan[int](str, 3, 10), list(range(60))
+    plan, listing = ExactPlan[int](ids, 3, 10), list(range(60))
     delivered = list(answer(plan, listing))
     del listing[22:30]
     while plan.settled is None:
@@ -467,7 +472,7 @@ def test_nothing_from_before_the_start_is_delivered() -> None:
 
 def test_the_page_to_go_on_from_follows_what_is_joined() -> None:
     """The page to go on from is the next one while all is calm, and an earlier one where a gap is open."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(60))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(60))
     assert plan.resume_page == 1
     answer(plan, listing)
     assert plan.resume_page == 2
@@ -481,7 +486,7 @@ def test_the_page_to_go_on_from_follows_what_is_joined() -> None:
 
 def test_an_empty_page_that_says_more_follow_is_refused() -> None:
     """An empty page with `has_more` true raises `PaginationError`."""
-    plan = ExactPlan[int](str, 1, 10)
+    plan = ExactPlan[int](ids, 1, 10)
     with pytest.raises(PaginationError, match="page 1 is empty"):
         plan.feed(Ask(1, 10), Page((), 5, 1, 10, has_more=True))
 
@@ -489,7 +494,7 @@ def test_an_empty_page_that_says_more_follow_is_refused() -> None:
 @pytest.mark.parametrize("limit", [1, 2, 10, 100])
 def test_a_server_that_ignores_the_page_is_found_out(limit: int) -> None:
     """Three pages running with what the first one had raise `PaginationError`."""
-    plan = ExactPlan[int](str, 1, limit)
+    plan = ExactPlan[int](ids, 1, limit)
     items = tuple(range(limit))
     for _ in range(3):
         ask = plan.wanted(0)[0]
@@ -502,7 +507,7 @@ def test_a_server_that_ignores_the_page_is_found_out(limit: int) -> None:
 @pytest.mark.parametrize("ahead", [0, 4])
 def test_a_listing_that_outgrows_the_walk_is_left_unsettled(ahead: int) -> None:
     """A listing that grows by more than a page with every request is given up, and the walk ends."""
-    plan, size, fed = ExactPlan[int](str, 1, 10), 30, 0
+    plan, size, fed = ExactPlan[int](ids, 1, 10), 30, 0
     while asks := plan.wanted(ahead):
         size, fed = size + 15, fed + 1
         items = tuple(range(offset_of(asks[0]), min(end_of(asks[0]), size)))
@@ -513,9 +518,9 @@ def test_a_listing_that_outgrows_the_walk_is_left_unsettled(ahead: int) -> None:
 
 def test_a_refusal_is_the_end_only_where_it_can_be() -> None:
     """A 404 to the first ask of a walk, or to page 1, is an error; past the end it is a page to step back from."""
-    assert not ExactPlan[int](str, 1, 10).past_end(Ask(1, 10))
-    assert not ExactPlan[int](str, 4, 10).past_end(Ask(4, 10))
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(15))
+    assert not ExactPlan[int](ids, 1, 10).past_end(Ask(1, 10))
+    assert not ExactPlan[int](ids, 4, 10).past_end(Ask(4, 10))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(15))
     delivered = list(answer(plan, listing))
     del listing[2:8]
     assert plan.past_end(plan.wanted(0)[0])
@@ -527,7 +532,7 @@ def test_a_refusal_is_the_end_only_where_it_can_be() -> None:
 
 def test_a_server_that_refuses_what_its_total_shows_is_an_error() -> None:
     """A server that answers page 1 only, and refuses the rest of what it counts, is not believed for long."""
-    plan, listing = ExactPlan[int](str, 1, 10), list(range(500))
+    plan, listing = ExactPlan[int](ids, 1, 10), list(range(500))
     for _ in range(100):
         ask = plan.wanted(0)[0]
         if ask.page == 1:

@@ -13,9 +13,9 @@ numbers = st.integers(1, 100)
 totals = st.integers(-(10**12), 10**12) | st.just(0)
 
 
-def by_itself(item: int) -> str:
-    """Tell the items apart."""
-    return str(item)
+def ids(items: Sequence[int]) -> list[str]:
+    """Tell the items apart by themselves."""
+    return [str(item) for item in items]
 
 
 @attrs.define
@@ -60,7 +60,7 @@ def walk(
 def test_a_still_listing(size: int, limit: int, page: int, ahead: int) -> None:
     """Everything from the first page on comes once, in order, with exactly ceil(N / limit) requests."""
     server = Server(range(size))
-    plan = PlainPlan(by_itself, page, limit)
+    plan = PlainPlan(ids, page, limit)
     expected = range((page - 1) * limit, size)
     requests = max(1, -(-len(expected) // limit))
     assert walk(plan, server.answer, requests, ahead, size) == list(expected)
@@ -80,7 +80,7 @@ def test_a_still_listing(size: int, limit: int, page: int, ahead: int) -> None:
 def test_a_lowered_limit(*, size: int, limit: int, first: int, later: int, turn: int, page: int) -> None:
     """A limit that the server lowers, at the start or on the way, is taken over, and nothing is lost or comes twice."""
     server = Server(range(size), lambda request: first if request < turn else min(first, later))
-    plan = PlainPlan(by_itself, page, limit)
+    plan = PlainPlan(ids, page, limit)
     delivered = walk(plan, server.answer, 2 * size + 2)
     assert len(set(delivered)) == len(delivered)
     assert set(delivered) >= set(range((page - 1) * min(limit, server.cap(1)), size))
@@ -92,7 +92,7 @@ def test_a_lowered_limit(*, size: int, limit: int, first: int, later: int, turn:
 @given(items=st.lists(st.integers(0, 60), max_size=300), limit=numbers, ahead=st.integers(0, 9))
 def test_repeated_ids(items: list[int], limit: int, ahead: int) -> None:
     """An id that comes again, within a page or pages later, is delivered the first time only, and counted."""
-    plan = PlainPlan(by_itself, 1, limit)
+    plan = PlainPlan(ids, 1, limit)
     expected = list(dict.fromkeys(items))
     try:
         assert walk(plan, Server(items).answer, len(items) + 1, ahead) == expected
@@ -109,7 +109,7 @@ def test_repeated_ids(items: list[int], limit: int, ahead: int) -> None:
 def test_a_total_that_lies(size: int, limit: int, lies: list[int], ahead: int) -> None:
     """Whatever `total` says, `has_more` decides: all items, and not a request more."""
     server = Server(range(size), lie=lambda request: lies[request % len(lies)])
-    assert walk(PlainPlan(by_itself, 1, limit), server.answer, max(1, -(-size // limit)), ahead) == list(range(size))
+    assert walk(PlainPlan(ids, 1, limit), server.answer, max(1, -(-size // limit)), ahead) == list(range(size))
 
 
 answers = st.builds(
@@ -125,7 +125,7 @@ answers = st.builds(
 @given(script=st.lists(answers, min_size=1, max_size=300), limit=numbers, ahead=st.integers(0, 9))
 def test_it_ends_whatever_is_answered(script: list[Page[int]], limit: int, ahead: int) -> None:
     """No answers, however mad, keep it going for ever or make it deliver twice: of 41 ids, at most 3 pages for each."""
-    plan = PlainPlan(by_itself, 1, limit)
+    plan = PlainPlan(ids, 1, limit)
     delivered: list[int] = []
     rounds = 0
     try:
@@ -144,7 +144,7 @@ def test_it_ends_whatever_is_answered(script: list[Page[int]], limit: int, ahead
 def test_going_on_after_an_error(size: int, limit: int, cap: int, stop: int, page: int) -> None:
     """Whenever a walk stops, one from its `resume_page` gives the rest: nothing is lost in between."""
     server = Server(range(size), lambda _request: cap)
-    plan = PlainPlan(by_itself, page, limit)
+    plan = PlainPlan(ids, page, limit)
     delivered: list[int] = []
     for _ in range(stop):
         for ask in plan.wanted(0):
@@ -153,7 +153,7 @@ def test_going_on_after_an_error(size: int, limit: int, cap: int, stop: int, pag
         return
     if not stop:
         assert plan.resume_page == page
-    rest = walk(PlainPlan(by_itself, plan.resume_page, limit), server.answer, size + 1)
+    rest = walk(PlainPlan(ids, plan.resume_page, limit), server.answer, size + 1)
     begin = (page - 1) * min(limit, cap)
     assert delivered + rest == list(range(begin, size))
 
@@ -161,7 +161,7 @@ def test_going_on_after_an_error(size: int, limit: int, cap: int, stop: int, pag
 @pytest.mark.parametrize("bad", ["empty", "stale"])
 def test_going_on_after_a_broken_page(bad: str) -> None:
     """A page that breaks the contract is itself the one to go on from, in the size that the server gives."""
-    plan = PlainPlan(by_itself, 1, 100)
+    plan = PlainPlan(ids, 1, 100)
     plan.feed(Ask(1, 100), Page(tuple(range(100)), 1000, 1, 100, has_more=True))
     items: tuple[int, ...] = () if bad == "empty" else (1, 2)
     broken = [Page(items, 1000, number, 100, has_more=True) for number in (2, 3, 4)]
@@ -172,7 +172,7 @@ def test_going_on_after_a_broken_page(bad: str) -> None:
 
 def test_nothing_new_in_the_last_page_is_no_error() -> None:
     """A third page with nothing new that is the last one is the end."""
-    plan = PlainPlan(by_itself, 1, 2)
+    plan = PlainPlan(ids, 1, 2)
     for number in (1, 2, 3):
         plan.feed(Ask(number, 2), Page((1, 2), 8, number, 2, has_more=True))
     assert plan.feed(Ask(4, 2), Page((1, 2), 8, 4, 2, has_more=False)) == ()
@@ -182,7 +182,7 @@ def test_nothing_new_in_the_last_page_is_no_error() -> None:
 
 def test_memory_is_bounded() -> None:
     """The last 10,000 ids are known, and not many more."""
-    plan = PlainPlan(by_itself, 1, 100)
+    plan = PlainPlan(ids, 1, 100)
     for number in range(1, 501):
         items = tuple(range((number - 1) * 100, number * 100))
         assert plan.feed(Ask(number, 100), Page(items, 0, number, 100, has_more=True)) == items
@@ -206,7 +206,7 @@ def test_memory_is_bounded() -> None:
 )
 def test_a_refusal_past_the_first_page(total: int, refused: int, believed: bool) -> None:
     """A refused page is the end where `total` showed at most ten more pages, it included; else it is an error."""
-    plan = PlainPlan(by_itself, 1, 100)
+    plan = PlainPlan(ids, 1, 100)
     for number in range(1, refused):
         plan.feed(Ask(number, 100), Page((number,), total, number, 100, has_more=True))
     assert plan.past_end(Ask(refused, 100)) is believed
@@ -216,6 +216,6 @@ def test_a_refusal_past_the_first_page(total: int, refused: int, believed: bool)
 @pytest.mark.parametrize("page", [1, 7])
 def test_a_refusal_of_the_first_page(page: int) -> None:
     """The page that a walk begins with is never past the end."""
-    plan = PlainPlan(by_itself, page, 100)
+    plan = PlainPlan(ids, page, 100)
     assert not plan.past_end(Ask(page, 100))
     assert plan.wanted(3) == (Ask(page, 100),)

@@ -2,6 +2,7 @@
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 
 import pytest
 from attrs import evolve
@@ -58,6 +59,11 @@ class Item:
         self.key = str(key)
 
 
+def keys(items: Sequence[Item]) -> list[str]:
+    """Tell the items apart."""
+    return [item.key for item in items]
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 @pytest.mark.parametrize("work", [0.0, 0.02, 5.0])
@@ -76,7 +82,7 @@ async def test_bounds(prefetch: int, work: float) -> None:
         alive.update(items)
         return Page(items, 60, number, 2, has_more=number < 30)
 
-    paginator = Paginator(Listing(fetch, lambda *_: None, lambda item: item.key), Bounds(limit=2, prefetch=prefetch))
+    paginator = Paginator(Listing(fetch, lambda *_: None, keys), Bounds(limit=2, prefetch=prefetch))
     async for _item in paginator:
         await asyncio.sleep(work)
         most = max(most, len(alive))

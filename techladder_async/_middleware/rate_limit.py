@@ -64,10 +64,10 @@ class RateLimitMiddleware:
 
     async def __call__(self, request: Request, handler: Handler) -> Response:
         """Wait for the gate, send the request, and learn from the answer."""
+        if self._remaining is not None and self._remaining <= 0:
+            await self._wait_for_gate(request)
         if self._remaining is not None:
-            if self._remaining <= 0:
-                await self._wait_for_gate(request)
-            self._count_one()
+            self._remaining -= 1
         self._in_flight += 1
         try:
             response = await handler(request)
@@ -77,10 +77,6 @@ class RateLimitMiddleware:
                 self._wake()
         self._learn(response)
         return response
-
-    def _count_one(self) -> None:
-        if self._remaining is not None:
-            self._remaining -= 1
 
     def _wake(self) -> None:
         """Let whoever waits for a request in flight look again; they run after the answer has been learnt from."""

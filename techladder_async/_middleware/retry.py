@@ -65,14 +65,19 @@ class RetryMiddleware:
         request = request.until(started + self._policy.max_elapsed)
         history: tuple[Attempt, ...] = ()
         while True:
-            result = await _result(request, handler)
+            try:
+                result: Response | TechLadderError = await handler(request)
+            except TechLadderError as error:
+                result = error
             if isinstance(result, RateLimitError):  # the gate's: nothing was sent
                 raise _stamped(result, history)
             ended = self._clock()
             decision = self._decide(result, request.method, len(history) + 1, ended - started)
             wait = decision.wait if isinstance(decision, Retry) else None
-            history = (*history, _attempt(result, wait))
-            if any_listens(self._hooks, wait):
+            heard = any_listens(self._hooks, wait)
+            if heard or history or decision is not None:  # else it succeeded at once, and has none
+                history = (*history, _attempt(result, wait))
+            if heard:
                 stop = decision.because if isinstance(decision, Stop) else None
                 url = self._url(request)
                 notify(self._hooks, _record(request, result, history, url=url, seconds=ended - began, stop=stop))
@@ -111,13 +116,6 @@ class RetryMiddleware:
         return Stop(f"{type(result).__name__} would only come again")
 
 
-async def _result(request: Request, handler: Handler) -> Response | TechLadderError:
-    try:
-        return await handler(request)
-    except TechLadderError as error:
-        return error
-
-
 def _attempt(result: Response | TechLadderError, wait: float | None) -> Attempt:
     if isinstance(result, Response):
         return Attempt(result.status, None, wait)
@@ -152,7 +150,7 @@ def _record(
 def _finished(result: Response | TechLadderError, history: tuple[Attempt, ...]) -> Response:
     """Return the response, or raise the error, with the history of the attempts on it."""
     if isinstance(result, Response):
-        return result if len(history) == 1 else attrs.evolve(result, history=history)
+        return attrs.evolve(result, history=history) if len(history) > 1 else result
     try:
         raise _stamped(result, history)
     finally:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from operator import attrgetter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._pagination import LARGEST_LIMIT, Bounds, Paginator
 from .._walk import Listing
@@ -12,6 +11,7 @@ from .._wire import Request
 from ..models import BatchStatus, CallBatch
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
     from typing import TypeAlias
 
     from .._api import Api
@@ -26,8 +26,6 @@ PATH = "/api/v1/public/call-batches"
 StatusFilter: TypeAlias = BatchStatus | Literal["pending", "active", "completed", "failed", "cancelled"] | str  # noqa: PYI051  see above
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-
-_schedule_id = attrgetter("schedule_id")
 
 
 class CallBatches:
@@ -84,13 +82,17 @@ class CallBatches:
             sizes = {} if size is None else {"limit": f"{size:d}"}
             return Request("GET", PATH, {**fixed, **sizes, "page": f"{number:d}"})
 
-        async def fetch(number: int, size: int | None) -> Page[CallBatch]:
-            return await self._api.get_page(request(number, size), CallBatch)
+        def fetch(number: int, size: int | None) -> Coroutine[Any, Any, Page[CallBatch]]:
+            return self._api.get_page(request(number, size), CallBatch)
 
         def explain(error: TechLadderError, number: int, size: int | None) -> None:
             self._api.explain(error, request(number, size))
 
-        return Listing(fetch, explain, _schedule_id)
+        return Listing(fetch, explain, _ids)
+
+
+def _ids(batches: Sequence[CallBatch]) -> list[str]:
+    return [batch.schedule_id for batch in batches]
 
 
 def _check_text(name: str, value: object) -> None:
