@@ -46,7 +46,7 @@ class Api:
     def explain(self, error: TechLadderError, request: Request) -> None:
         """Put the facts of the request on an error."""
         error.method = request.method
-        error.url = self.transport.redact(self.transport.url(request))
+        error.url = self.transport.shown_url(request)
         error.page = request.page
 
     def _page(self, request: Request, response: Response, item: type[T]) -> Page[T]:

@@ -7,6 +7,7 @@ came with.
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -48,13 +49,19 @@ def server_time(headers: Headers) -> float | None:
     return http_date(only(headers, "Date"))
 
 
+@functools.lru_cache(16)  # the same reset comes with every response of a window
+def _seconds(text: str) -> float | None:
+    return float(text) if _SECONDS.fullmatch(text) else None
+
+
 def retry_after(headers: Headers, now: float) -> float | None:
     """Return the seconds that `Retry-After` asks for; a date in the past asks for nothing."""
     text = only(headers, "Retry-After")
     if text is None:
         return None
-    if _SECONDS.fullmatch(text):
-        return float(text)
+    seconds = _seconds(text)
+    if seconds is not None:
+        return seconds
     moment = http_date(text)
     return moment - now if moment is not None and moment >= now else None
 
@@ -62,7 +69,7 @@ def retry_after(headers: Headers, now: float) -> float | None:
 def reset_time(headers: Headers) -> float | None:
     """Return `X-RateLimit-Reset`, in Unix seconds."""
     text = only(headers, "X-RateLimit-Reset")
-    return float(text) if text is not None and _SECONDS.fullmatch(text) else None
+    return None if text is None else _seconds(text)
 
 
 def stated_wait(status: int, headers: Headers, now: float) -> float | None:

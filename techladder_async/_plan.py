@@ -7,6 +7,7 @@ while the listing changes.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from .errors import PaginationError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REMEMBERED = 10_000
+_TOO_MANY = 19_500
+"""As many ids as fit, with another page, into the table that CPython gives a set of 10,000."""
+
 _MOST_STALE = 3
 _BELIEVED_SHRINK = 10
 
@@ -140,34 +144,38 @@ class PlainPlan(Generic[T]):
 class _Recent(Generic[T]):
     """Remembers the ids of the last items, so that memory does not grow with the walk.
 
-    They are kept in two sets, and the older one is dropped as a whole: taking ids out one by one would leave a set
-    full of holes, and slow.
+    The oldest are forgotten many at a time: taken out one by one, they would leave a set full of holes, and slow.
     """
 
     def __init__(self, ids: Callable[[Sequence[T]], list[str]]) -> None:
         self._ids = ids
-        self._recent: set[str] = set()
-        self._older: set[str] = set()
-        self._pages: list[list[str]] = []
-        """The ids of `_recent`, to tell what it held before a page."""
+        self._known: set[str] = set()
+        self._pages: deque[list[str]] = deque()
+        """What is known, page by page, the oldest first."""
 
     def new_ones(self, items: tuple[T, ...]) -> Sequence[T]:
         """Return the items that are not remembered, and remember them."""
         ids = self._ids(items)
-        known = len(self._recent)
-        self._recent.update(ids)
-        if len(self._recent) < known + len(ids) or not self._older.isdisjoint(ids):
+        known = len(self._known)
+        self._known.update(ids)
+        if len(self._known) < known + len(ids):
             ids, items = self._without_repeats(ids, items)
         self._pages.append(ids)
-        if len(self._recent) >= _REMEMBERED:
-            self._recent, self._older = set(), self._recent
-            self._pages.clear()
+        if len(self._known) >= _TOO_MANY:
+            self._forget()
         return items
 
     def _without_repeats(self, ids: list[str], items: tuple[T, ...]) -> tuple[list[str], tuple[T, ...]]:
-        earlier = self._older.union(*self._pages)
+        earlier = set[str]().union(*self._pages)
         fresh: dict[str, T] = {}
         for key, item in zip(ids, items, strict=True):
             if key not in earlier:
                 fresh.setdefault(key, item)
         return list(fresh), tuple(fresh.values())
+
+    def _forget(self) -> None:
+        spare = len(self._known) - _REMEMBERED
+        while spare >= len(self._pages[0]):
+            spare -= len(self._pages.popleft())
+        self._known.clear()
+        self._known.update(*self._pages)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_ERROR = 300
-_UTC = frozenset({UTC})
 
 
 def decode_page(body: bytes, item: type[T]) -> Page[T] | Envelope:
@@ -56,7 +55,7 @@ class _Success(msgspec.Struct, Generic[T]):
 
 def quick_page(body: bytes, item: type[T]) -> Page[T] | None:
     """Return the page where the answer is just as documented, else `None`."""
-    decoder, offsets = _decoder(item)  # type: ignore[arg-type]  # to mypy, a class may be unhashable
+    decoder, offsets_of = _decoder(item)  # type: ignore[arg-type]  # to mypy, a class may be unhashable
     try:
         if not body.isascii():
             body.decode()  # msgspec does not look at the bytes of what it skips; the converter's way refuses bad UTF-8
@@ -64,13 +63,14 @@ def quick_page(body: bytes, item: type[T]) -> Page[T] | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     listing: _Listing[T] = answer.data
+    offsets = offsets_of(listing.items)
     # The converter turns every moment into UTC; msgspec keeps another offset, and none at all.
-    if answer.status_code >= _FIRST_ERROR or not offsets(listing.items) <= _UTC:
+    if answer.status_code >= _FIRST_ERROR or offsets.count(UTC) < len(offsets):
         return None
     return Page(listing.items, listing.total, listing.page, listing.limit, listing.has_more)
 
 
 @functools.cache
-def _decoder(item: Any) -> tuple[msgspec.json.Decoder[Any], Callable[[Sequence[Any]], set[tzinfo | None]]]:
+def _decoder(item: Any) -> tuple[msgspec.json.Decoder[Any], Callable[[Sequence[Any]], list[tzinfo | None]]]:
     """Return the decoder, and the function that gives the offsets of many items' moments."""
     return msgspec.json.Decoder(_Success[item]), item._offsets  # noqa: SLF001  beside the fields, but for here alone

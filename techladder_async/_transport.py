@@ -10,7 +10,6 @@ import asyncio
 import math
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus
 
 import aiohttp
 import attrs
@@ -92,14 +91,14 @@ class Transport:
         """Where the API is."""
         return self._base_url
 
-    def url(self, request: Request) -> str:
+    def url(self, request: Request) -> URL:
         """Return the request's URL."""
-        query = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in request.params.items()])
-        return f"{self._base_url}{request.path}?{query}" if query else f"{self._base_url}{request.path}"
+        # Without the query, yarl has it in a cache; with it, it would be parsed again for each page.
+        return URL(f"{self._base_url}{request.path}", encoded=True).with_query(request.params)
 
     def shown_url(self, request: Request) -> str:
         """Return the request's URL with the key masked, should it be in there."""
-        return self.redact(self.url(request))
+        return self.redact(str(self.url(request)))
 
     def redact(self, text: str) -> str:
         """Return the text with the key masked."""
@@ -163,7 +162,7 @@ class Transport:
         session = self._session()
         async with session.request(
             request.method,
-            URL(self.url(request), encoded=True),
+            self.url(request),
             headers=self._headers_of(request),
             timeout=rest,
             allow_redirects=False,
@@ -252,11 +251,6 @@ class Transport:
 
     def __repr__(self) -> str:
         return f"<Transport {self._base_url}>"
-
-
-def _quoted(text: str) -> str:
-    # Numbers and words are most of what is asked for, and need no quoting.
-    return text if text.isalnum() and text.isascii() else quote_plus(text)
 
 
 def masked_bytes(body: bytes, secret: str) -> bytes:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
+_CASE_INSENSITIVE = (CIMultiDict, CIMultiDictProxy)
+
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*", re.ASCII)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII)
@@ -25,9 +27,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
 
 
 def _case_insensitive(headers: Mapping[str, str]) -> Headers:
-    if isinstance(headers, CIMultiDict | CIMultiDictProxy):
-        return headers
-    return CIMultiDict(headers)
+    return headers if isinstance(headers, _CASE_INSENSITIVE) else CIMultiDict(headers)
 
 
 @functools.lru_cache(256)

@@ -123,10 +123,10 @@ class CallBatch:
     """When the batch was created, in UTC."""
 
     @staticmethod
-    def _offsets(batches: Iterable[CallBatch]) -> set[tzinfo | None]:
+    def _offsets(batches: Iterable[CallBatch]) -> list[tzinfo | None]:
         """Return the offsets of all moments of these batches. Written out, since every page comes here."""
-        offsets = {batch.scheduled_at.tzinfo for batch in batches if batch.scheduled_at is not None}
-        return offsets | {batch.created_at.tzinfo for batch in batches}
+        offsets = [batch.scheduled_at.tzinfo for batch in batches if batch.scheduled_at is not None]
+        return offsets + [batch.created_at.tzinfo for batch in batches]
 
     @property
     def pending_contacts(self) -> int:
