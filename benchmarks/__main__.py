@@ -2,10 +2,11 @@
 
 import argparse
 import importlib.util
+import shutil
 from pathlib import Path
 
 from benchmarks.harness import bench
-from benchmarks.modes import MODES
+from benchmarks.modes import BY_NAME_ONLY, MODES
 from benchmarks.peers import PEERS
 from benchmarks.report import Results, goals, save, server_share, stamp, table
 
@@ -15,7 +16,8 @@ FIGURES = Path(__file__).with_name("figures")
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("modes", nargs="*", metavar="MODE", help=f"all, or any of {', '.join(MODES)} (default: cpu)")
+    modes = f"any of {', '.join(MODES)}, or all of them but for {', '.join(BY_NAME_ONLY)} (default: cpu)"
+    parser.add_argument("modes", nargs="*", metavar="MODE", help=modes)
     parser.add_argument("--rounds", type=int, help="rounds of every mode, instead of its own number")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=(), help="only these, and the reference")
     parser.add_argument("--quick", action="store_true", help="a smoke test: one short round, nothing written")
@@ -23,13 +25,16 @@ def parse() -> argparse.Namespace:
     arguments = parser.parse_args()
     if unknown := set(arguments.modes) - {*MODES, "all"}:
         parser.error(f"no such mode: {', '.join(sorted(unknown))}")
+    if "instructions" in arguments.modes and not shutil.which("valgrind"):
+        parser.error("the mode instructions needs valgrind, which is not installed")
     return arguments
 
 
 def main() -> None:
     """Run the modes asked for."""
     arguments = parse()
-    modes = list(MODES) if "all" in arguments.modes else arguments.modes or ["cpu"]
+    wanted = {*arguments.modes} or {"cpu"}
+    modes = [mode for mode in MODES if mode in wanted or ("all" in wanted and mode not in BY_NAME_ONLY)]
     folder = arguments.output or (None if arguments.quick else FIGURES)
     results: Results = {}
     with bench(rounds=1, quick=arguments.quick, only=arguments.peers) as ready:

@@ -1,5 +1,6 @@
 """Starts the server and the children, peers in turn, and boils their records down to medians and spreads."""
 
+import compileall
 import json
 import os
 import statistics
@@ -82,6 +83,18 @@ class Bench:
         with self.child(job) as own, self.child(replace(job, peer=REFERENCE)) as base:
             return [(own(), base()) for _ in range(turns)]
 
+    def instructions(self, job: Job) -> int:
+        """Count the instructions of a whole child that takes one turn, the kernel's left out."""
+        progress(job.peer)
+        valgrind = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
+        command = [*valgrind, sys.executable, "-m", "benchmarks.child", job.to_json()]
+        environment = {**self.environment, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, input="\n", capture_output=True, text=True, check=True
+        )
+        progress("")
+        return int(done.stderr.rpartition("refs:")[2].replace(",", ""))
+
     @contextmanager
     def child(self, job: Job) -> Iterator[Callable[[], list[Record]]]:
         """Start a fresh process; give the function that has it do the job once."""
@@ -114,6 +127,9 @@ def read_line(process: subprocess.Popen[str], name: str) -> str:
 @contextmanager
 def bench(*, rounds: int, quick: bool = False, only: Sequence[str] = ()) -> Iterator[Bench]:
     """Make a `Bench` with its server up and the generated client on the children's path."""
+    for package in ("benchmarks", "techladder_async"):
+        # As an installer does. A child that has to compile would count that as the package's own time and memory.
+        compileall.compile_dir(ROOT / package, quiet=1)
     with serve() as url, tempfile.TemporaryDirectory() as folder:
         ready = Bench(url, rounds, quick, only)
         missing = {name: peer.missing for name, peer in PEERS.items()}

@@ -11,13 +11,13 @@ from typing import Any
 
 from benchmarks.child import Job, Record
 from benchmarks.harness import ROOT, Bench, Metric, Rounds, boil_down, compare
-from benchmarks.peers import PEERS
+from benchmarks.peers import PEERS, REFERENCE
 
 # A title, the settings, and the metrics: for each peer its value and ratio.
 Section = dict[str, Any]
 
 MB = 1e6
-TURNS = 9  # of a peer and the reference in a round, where time is compared
+TURNS = 4  # of a peer and the reference in a round, where time is compared
 OURS = ["ours-0", "ours-1", "ours-7"]
 IMPORTS = ("import aiohttp", "import techladder_async", "import httpx, pydantic", "import requests", "pass")
 
@@ -114,7 +114,7 @@ def rate_limit(bench: Bench) -> Section:
 def imports(bench: Bench) -> Section:
     """User and system time of a whole process that imports a package and ends, in turn."""
     for statement in IMPORTS:
-        process_time(statement)  # compiles to bytecode where that is still to do
+        process_time(statement)  # once, so that its files are at hand
     turns = [{statement: process_time(statement) * 1e3 for statement in IMPORTS} for _ in range(bench.rounds)]
     base = IMPORTS[0]
     figures = {name: boil_down([(turn[name], turn[name] / turn[base]) for turn in turns]) for name in IMPORTS}
@@ -140,13 +140,29 @@ def single(bench: Bench) -> Section:
     return section("A single awaited page", {"pages": pages, "turns": TURNS}, rounds, metrics, {})
 
 
+def instructions(bench: Bench) -> Section:
+    """Count what one page more takes: the same each time, whatever else the machine does."""
+    short, long = bench.items(20_000), bench.items(60_000)
+    figures = {}
+    for name in bench.peers(["loop", *OURS, "orjson", "msgspec", "attrs"]):
+        least, most = (bench.instructions(Job(name, bench.url, [items])) for items in (short, long))
+        figures[name] = (most - least) * 100 / (long - short)
+    metrics = {
+        "instructions per page": {name: boil_down([(own, own / figures[REFERENCE])]) for name, own in figures.items()}
+    }
+    settings = {"items": [short, long]}
+    return {"title": "Instructions of a page, the kernel's left out", "settings": settings, "metrics": metrics}
+
+
 # Each mode and how many rounds it has unless told otherwise.
 MODES: dict[str, tuple[Callable[[Bench], Section], int]] = {
-    "cpu": (cpu, 5),
+    "cpu": (cpu, 11),
     "latency": (latency, 3),
     "memory": (memory, 1),
     "scaling": (scaling, 3),
     "rate-limit": (rate_limit, 1),
     "import": (imports, 25),
-    "single": (single, 7),
+    "single": (single, 11),
+    "instructions": (instructions, 1),
 }
+BY_NAME_ONLY = ("instructions",)  # needs valgrind, which slows a child down fifty times

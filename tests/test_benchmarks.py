@@ -1,6 +1,7 @@
 """The benchmarks run, count what they say they count, and their server keeps to the documented envelope."""
 
 import json
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,12 @@ def test_a_peer_walks_every_page(bench: Bench, name: str) -> None:
     assert (record["items"], record["requests"]) == (250, 3)
     assert record["cpu"] > 0
     assert record["rss"] > 1_000_000
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_instructions_are_counted(bench: Bench) -> None:
+    """A child that imports aiohttp and walks three pages takes hundreds of millions of instructions."""
+    assert 100e6 < bench.instructions(Job("loop", bench.url, [250])) < 10e9
 
 
 def test_pages_of_the_server_are_the_documented_ones() -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 from datetime import UTC, datetime, timedelta
+from typing import get_type_hints
 
 import attrs
 import pytest
@@ -231,6 +232,17 @@ def test_moments(text, seconds):
     moment = decode_page(encoded(documented.listing(documented.item(created_at=text))), CallBatch).items[0].created_at
     assert moment == datetime(2026, 5, 14, 10, tzinfo=UTC) + timedelta(seconds=seconds)
     assert moment.tzinfo is UTC
+
+
+MOMENTS = [name for name, hint in get_type_hints(CallBatch).items() if hint in {datetime, datetime | None}]
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_every_moment_is_in_utc(name):
+    """No moment of a batch comes out with another offset, whichever field of whichever batch has one."""
+    page = decode_page(encoded(four_items(**{name: "2026-05-14T12:00:00+02:00"})), CallBatch)
+    assert getattr(page.items[3], name) == datetime(2026, 5, 14, 10, tzinfo=UTC)
+    assert {getattr(item, name).tzinfo for item in page.items} == {UTC}
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00Z"])

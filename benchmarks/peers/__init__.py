@@ -45,6 +45,7 @@ PEERS = {
         _ours(7),
         Peer("orjson", "aiohttp loop, orjson dicts", "aiohttp_orjson", ("aiohttp", "orjson")),
         Peer("msgspec", "aiohttp loop, msgspec structs", "aiohttp_msgspec", ("aiohttp", "msgspec")),
+        Peer("attrs", "aiohttp loop, the SDK's items", "aiohttp_attrs", ("techladder_async",)),
         Peer("httpx", "httpx, pydantic models", "httpx_pydantic", ("httpx", "pydantic")),
         Peer("requests", "requests, dicts (sync)", "requests_vendor", ("requests",)),
         Peer("openapi", "openapi-python-client, attrs models", "openapi_client", ("openapi_python_client",)),

@@ -1,7 +1,8 @@
 """The limit of what types can cost: msgspec structs by hand, with nothing around them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import msgspec
@@ -9,6 +10,8 @@ import msgspec
 from benchmarks.peers.aiohttp_loop import PATH, connect
 
 __all__ = ["connect", "fetch_page", "walk"]
+
+T = TypeVar("T")
 
 
 class CallBatch(msgspec.Struct, frozen=True):
@@ -27,34 +30,35 @@ class CallBatch(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class Data(msgspec.Struct):
+class Data(msgspec.Struct, Generic[T]):
     """A list's `data`, as far as the walk needs it."""
 
-    items: list[CallBatch]
+    items: list[T]
     has_more: bool
 
 
-class Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, Generic[T]):
     """What stands around it."""
 
-    data: Data
+    data: Data[T]
 
 
-decode = msgspec.json.Decoder(Envelope).decode
+Decode = Callable[[bytes], Envelope[Any]]
+decode: Decode = msgspec.json.Decoder(Envelope[CallBatch]).decode
 
 
-async def fetch_page(session: aiohttp.ClientSession, page: int = 1) -> Data:
+async def fetch_page(session: aiohttp.ClientSession, page: int = 1, decode: Decode = decode) -> Data[Any]:
     """Fetch the `data` of one page."""
     async with session.get(PATH, params={"page": page, "limit": 100}) as response:
         response.raise_for_status()
         return decode(await response.read()).data
 
 
-async def walk(session: aiohttp.ClientSession) -> AsyncIterator[CallBatch]:
+async def walk(session: aiohttp.ClientSession, decode: Decode = decode) -> AsyncIterator[Any]:
     """Yield every item of every page."""
     page, has_more = 1, True
     while has_more:
-        data = await fetch_page(session, page)
+        data = await fetch_page(session, page, decode)
         for item in data.items:
             yield item
         has_more = data.has_more
