@@ -31,8 +31,15 @@ def serve() -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.server"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
+        pin(process, server=True)
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         # Leaving the block closes the server's standard input, which is its end.
+
+
+def pin(process: subprocess.Popen[str], *, server: bool = False) -> None:
+    """Give the server a core of its own, where the system can: clients that move from core to core are noisier."""
+    if sys.platform == "linux" and len(cores := sorted(os.sched_getaffinity(0))) > 1:
+        os.sched_setaffinity(process.pid, cores[:1] if server else cores[1:])
 
 
 @dataclass
@@ -102,6 +109,7 @@ class Bench:
         command = [sys.executable, "-m", "benchmarks.child", job.to_json()]
         pipe = subprocess.PIPE
         with subprocess.Popen(command, cwd=ROOT, env=self.environment, stdin=pipe, stdout=pipe, text=True) as process:
+            pin(process)
             read_line(process, job.peer)  # warmed up: only one child may use the server at a time
             yield lambda: take_turn(process, job.peer)
         progress("")

@@ -159,7 +159,7 @@ MODES: dict[str, tuple[Callable[[Bench], Section], int]] = {
     "cpu": (cpu, 11),
     "latency": (latency, 3),
     "memory": (memory, 1),
-    "scaling": (scaling, 3),
+    "scaling": (scaling, 5),
     "rate-limit": (rate_limit, 1),
     "import": (imports, 25),
     "single": (single, 11),
