@@ -16,7 +16,7 @@ FIGURES = Path(__file__).with_name("figures")
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    modes = f"any of {', '.join(MODES)}, or all of them but for {', '.join(BY_NAME_ONLY)} (default: cpu)"
+    modes = f"any of {', '.join(MODES)}, or all, which leaves out {', '.join(BY_NAME_ONLY)} (default: cpu)"
     parser.add_argument("modes", nargs="*", metavar="MODE", help=modes)
     parser.add_argument("--rounds", type=int, help="rounds of every mode, instead of its own number")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=(), help="only these, and the reference")

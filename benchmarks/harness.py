@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.child import Job, Record
 from benchmarks.peers import PEERS, REFERENCE
@@ -37,9 +38,10 @@ def serve() -> Iterator[str]:
 
 
 def pin(process: subprocess.Popen[str], *, server: bool = False) -> None:
-    """Give the server a core of its own, where the system can: clients that move from core to core are noisier."""
+    """Give the server a core of its own, where the system allows it: without, the figures are twice as noisy."""
     if sys.platform == "linux" and len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(process.pid, cores[:1] if server else cores[1:])
+        with suppress(OSError):
+            os.sched_setaffinity(process.pid, cores[:1] if server else cores[1:])
 
 
 @dataclass
@@ -96,9 +98,9 @@ class Bench:
         valgrind = ("valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null")
         command = [*valgrind, sys.executable, "-m", "benchmarks.child", job.to_json()]
         environment = {**self.environment, "PYTHONHASHSEED": "0"}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, input="\n", capture_output=True, text=True, check=True
-        )
+        streams: dict[str, Any] = {"input": "\n", "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, cwd=ROOT, env=environment, **streams)
+        assert done.returncode == 0, f"{job.peer} has failed:\n{done.stderr}"
         progress("")
         return int(done.stderr.rpartition("refs:")[2].replace(",", ""))
 

@@ -105,7 +105,9 @@ class Call:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._calls.discard(self)
-        if self._cut_off and self._task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError:
+        ours = self._cut_off and self._task.uncancel() <= self._cancelling and exc_type is asyncio.CancelledError
+        del self._task  # its exception's traceback leads here: a cycle, which would keep both
+        if ours:
             msg = "the client was closed while this request was under way"
             raise APIConnectionError(msg) from None
 

@@ -168,9 +168,9 @@ class _Recent(Generic[T]):
     def _without_repeats(self, ids: list[str], items: tuple[T, ...]) -> tuple[list[str], tuple[T, ...]]:
         earlier = set[str]().union(*self._pages)
         fresh: dict[str, T] = {}
-        for key, item in zip(ids, items, strict=True):
-            if key not in earlier:
-                fresh.setdefault(key, item)
+        for id_, item in zip(ids, items, strict=True):
+            if id_ not in earlier:
+                fresh.setdefault(id_, item)
         return list(fresh), tuple(fresh.values())
 
     def _forget(self) -> None:

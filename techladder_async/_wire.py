@@ -22,6 +22,7 @@ _CASE_INSENSITIVE = (CIMultiDict, CIMultiDictProxy)
 
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*", re.ASCII)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
 
@@ -41,6 +42,17 @@ def _check_target(method: str, path: str) -> None:
         raise ValueError(msg)
 
 
+def _check_params(params: Mapping[str, str]) -> None:
+    try:
+        text = "".join((*params, *params.values()))
+    except TypeError:
+        msg = f"a request's parameters are strings, not {params!r}"
+        raise TypeError(msg) from None
+    if not text.isascii() and _SURROGATE.search(text):
+        msg = f"a request's parameters hold half a character, a lone surrogate: {params!r}"
+        raise ValueError(msg)
+
+
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
@@ -55,7 +67,8 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 class Request:
     """One request, without the key. `attrs.evolve` gives a changed copy.
 
-    Raises `ValueError` for a method, path or header that could not be sent safely.
+    Raises `ValueError` for a method, path, parameter or header that could not be sent safely, and `TypeError` for a
+    parameter that is no string.
     """
 
     method: str
@@ -71,6 +84,7 @@ class Request:
 
     def __attrs_post_init__(self) -> None:
         _check_target(self.method, self.path)
+        _check_params(self.params)
         if self.headers:
             _check_headers(self.headers)
 

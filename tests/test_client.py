@@ -25,8 +25,9 @@ from techladder_async import (
 )
 from techladder_async.hooks import AttemptRecord
 from techladder_async.sandbox import Fault, Sandbox
+from tests.clients import client_for
 from tests.fault_server import FaultServer, refused_url
-from tests.faults import OK, batch, page
+from tests.faults import OK, batch, hang, page
 from tests.memory_api import drain, ids
 
 NO_WAIT = RetryPolicy(initial=0)
@@ -342,5 +343,26 @@ async def test_an_error_keeps_nothing_alive() -> None:
                 except APIConnectionError as error:
                     seen = weakref.ref(error)
                 assert seen() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.asyncio
+async def test_a_call_that_closing_ended_keeps_nothing_alive() -> None:
+    """The error of a request that was under way when the client was closed is gone with its task."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with FaultServer(hang()) as server:
+            client = client_for(server.url)
+            task = asyncio.ensure_future(client.call_batches.list().first())
+            await server.received()
+            await client.close()
+            await asyncio.wait([task])
+            error = task.exception()
+            assert isinstance(error, APIConnectionError)
+            seen = weakref.ref(error)
+            del task, error
+            assert seen() is None
     finally:
         gc.enable()

@@ -183,13 +183,35 @@ def test_nothing_new_in_the_last_page_is_no_error() -> None:
 def test_memory_is_bounded() -> None:
     """The last 10,000 ids are known, and not many more."""
     plan = PlainPlan(ids, 1, 100)
-    for number in range(1, 501):
-        items = tuple(range((number - 1) * 100, number * 100))
-        assert plan.feed(Ask(number, 100), Page(items, 0, number, 100, has_more=True)) == items
-        assert len(plan._delivered._known) <= 19_600
-    known = tuple(range(50_000 - 10_000, 50_000))
-    assert plan.feed(Ask(501, 100), Page(known, 0, 501, 100, has_more=True)) == ()
-    assert plan.feed(Ask(502, 100), Page((1, 2), 0, 502, 100, has_more=True)) == (1, 2)
+    pages = [tuple(range(start, start + 100)) for start in range(0, 50_000, 100)]
+
+    def feed(number: int, items: Sequence[int]) -> Sequence[int]:
+        fresh = plan.feed(Ask(number, 100), Page(tuple(items), 0, number, 100, has_more=True))
+        assert len(plan._delivered._known) < 19_500
+        return fresh
+
+    for number, items in enumerate(pages[:195], 1):
+        assert feed(number, items) == items
+    assert len(plan._delivered._known) == 10_000  # the older ones have just been forgotten
+    assert feed(196, pages[95]) == ()
+    assert feed(197, pages[94]) == pages[94]
+    for number, items in enumerate(pages[195:], 198):
+        assert feed(number, items) == items
+    assert feed(503, pages[400]) == ()
+
+
+@pytest.mark.parametrize("size", [1, 7, 99, 100])
+def test_no_fewer_are_remembered(size: int) -> None:
+    """Pages are forgotten whole, the oldest first, and never so many that fewer than 10,000 ids are left."""
+    plan, known, left = PlainPlan(ids, 1, size), 0, []
+    for number in range(1, 40_000 // size):
+        items = tuple(range(number * size, (number + 1) * size))
+        assert plan.feed(Ask(number, size), Page(items, 0, number, size, has_more=True)) == items
+        before, known = known, len(plan._delivered._known)
+        if known < before:
+            left.append(known)
+    assert left
+    assert all(10_000 <= known < 10_000 + size for known in left)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """`RetryMiddleware`: it sleeps as decided, keeps its bounds, and tells what it did."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from techladder_async import (
     APIStatusError,
     APITimeoutError,
     Attempt,
+    Handler,
     RateLimitError,
     Request,
     Response,
@@ -344,3 +347,51 @@ async def test_the_other_statuses_are_not(status: int) -> None:
     assert caught.value.status_code == status
     assert caught.value.history == (Attempt(status, None, None),)
     assert len(server.requests) == 1
+
+
+@pytest.mark.asyncio
+async def test_an_end_in_mid_backoff_keeps_nothing_alive() -> None:
+    """The error that is waited after is gone with a cancelled wait, not when the collector comes."""
+    seen: list[weakref.ref[APIConnectionError]] = []
+    waiting = asyncio.Event()
+
+    def failure() -> APIConnectionError:
+        error = APIConnectionError("reset")
+        seen.append(weakref.ref(error))
+        return error
+
+    async def fail(_: Request) -> Response:
+        raise failure()
+
+    async def sleep(_: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    gc.disable()
+    try:
+        task = asyncio.ensure_future(compose([RetryMiddleware(sleep=sleep)], fail)(GET))
+        await waiting.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        del task
+        assert [error() for error in seen] == [None]
+    finally:
+        gc.enable()
+
+
+@pytest.mark.asyncio
+async def test_a_handler_can_be_made_a_task() -> None:
+    """What a middleware is handed gives a coroutine, also where the next middleware is a plain function."""
+
+    async def as_task(request: Request, handler: Handler) -> Response:
+        return await asyncio.create_task(handler(request))  # type: ignore[arg-type]  # an awaitable, by its type
+
+    def as_future(request: Request, handler: Handler) -> Awaitable[Response]:
+        return asyncio.ensure_future(handler(request))
+
+    async def send(_: Request) -> Response:
+        return answer()
+
+    for chain in ([as_task], [as_task, as_future], [as_future, as_task], [as_task, RetryMiddleware()]):
+        assert (await compose(chain, send)(GET)).status == 200

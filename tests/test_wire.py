@@ -108,6 +108,20 @@ def test_page(params, page):
     assert Request("GET", "/", params).page == page
 
 
+@pytest.mark.parametrize("params", [{"agent_id": "\ud800x"}, {"\udc00": "x"}, {"agent_id": "é\udfff", "page": "1"}])
+def test_half_a_character_in_a_parameter(params):
+    """A lone surrogate, which no encoding can send, is refused and not left out."""
+    with pytest.raises(ValueError, match="half a character"):
+        Request("GET", "/", params)
+
+
+@pytest.mark.parametrize("params", [{"page": 1}, {"page": None}, {1: "page"}, {"page": ["1"]}])
+def test_a_parameter_is_a_string(params):
+    """A parameter that is no string is refused before it is sent."""
+    with pytest.raises(TypeError, match="are strings"):
+        Request("GET", "/", params)
+
+
 def test_evolve():
     """A changed copy leaves the original as it is."""
     request = Request("GET", "/a", {"page": "1"})

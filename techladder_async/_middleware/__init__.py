@@ -11,7 +11,7 @@ from .rate_limit import RateLimitMiddleware
 from .retry import RetryMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Iterable
 
     from .._wire import Handler, Middleware, Request, Response
 
@@ -26,7 +26,8 @@ def compose(middlewares: Iterable[Middleware], handler: Handler) -> Handler:
 
 
 def _wrap(middleware: Middleware, inner: Handler) -> Handler:
-    def handle(request: Request) -> Awaitable[Response]:
-        return middleware(request, inner)
+    # A coroutine function, whatever the middleware is: what it gives can be made a task.
+    async def handle(request: Request) -> Response:
+        return await middleware(request, inner)
 
     return handle

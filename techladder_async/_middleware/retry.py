@@ -70,7 +70,10 @@ class RetryMiddleware:
             except TechLadderError as error:
                 result = error
             if isinstance(result, RateLimitError):  # the gate's: nothing was sent
-                raise _stamped(result, history)
+                try:
+                    raise _stamped(result, history)
+                finally:
+                    del result  # an error's traceback leads here: a cycle otherwise
             ended = self._clock()
             decision = self._decide(result, request.method, len(history) + 1, ended - started)
             wait = decision.wait if isinstance(decision, Retry) else None
@@ -85,7 +88,8 @@ class RetryMiddleware:
                 try:
                     return _finished(result, history)
                 finally:
-                    del result  # an error's traceback leads here: a cycle otherwise
+                    del result  # likewise
+            del result  # likewise, should the wait be cancelled
             await self._sleep(wait)
             began = self._clock()
 
