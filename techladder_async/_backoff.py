@@ -39,7 +39,7 @@ def _at_least(
 
 
 def _statuses(values: Collection[int]) -> frozenset[int]:
-    statuses = () if isinstance(values, str | bytes) else tuple(values)
+    statuses = tuple(values)  # once: it may be a generator
     if isinstance(values, str | bytes) or not all(isinstance(v, int) and not isinstance(v, bool) for v in statuses):
         msg = f"statuses must be a collection of integers, not {values!r}"
         raise TypeError(msg)

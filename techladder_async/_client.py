@@ -94,7 +94,7 @@ class AsyncTechLadder:
         self._assemble(shared, options, Lifetime(), derived=False)
 
     def _assemble(self, shared: _Shared, options: _Options, lifetime: Lifetime, *, derived: bool) -> None:
-        from ._api import Api  # noqa: PLC0415  with it come cattrs and msgspec: the import of the package stays light
+        from ._api import Api  # noqa: PLC0415  with it comes msgspec: the import of the package stays light
         from ._resources.call_batches import CallBatches  # noqa: PLC0415  likewise
 
         self._shared = shared

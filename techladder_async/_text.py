@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 _LONGEST = 300
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 MASK = "sk_***"
 
 
@@ -11,6 +14,11 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
     folded = " ".join(text[: 4 * longest].split())
     printable = "".join(character for character in folded if character.isprintable())
     return printable if len(printable) <= longest else printable[: longest - 1] + "…"
+
+
+def holds_half_character(text: str) -> bool:
+    """Return whether a lone surrogate is in the text, which no encoding can send."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 def masked(text: str, secret: str) -> str:

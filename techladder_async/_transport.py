@@ -19,7 +19,7 @@ from yarl import URL
 from ._backoff import is_number
 from ._body import ACCEPT_ENCODING, BodyTooLargeError, BrokenBodyError, read_body
 from ._pool import Connections, Connector, ending_with_its_connection, send_once
-from ._text import masked, one_line
+from ._text import MASK, masked, one_line
 from ._time_limit import TimeLimits
 from ._version import __version__
 from ._wire import Response
@@ -255,7 +255,7 @@ class Transport:
 
 def masked_bytes(body: bytes, secret: str) -> bytes:
     """Return the body without the secret."""
-    return body.replace(secret.encode(), b"sk_***")
+    return body.replace(secret.encode(), MASK.encode())
 
 
 def _check_session(session: aiohttp.ClientSession) -> None:

@@ -125,7 +125,7 @@ class Walk(Generic[T]):
         except (Exception, asyncio.CancelledError):
             await self._let_go("failed")
             raise
-        except BaseException:
+        except BaseException:  # the loop is being torn down: nothing can be waited for
             self._cancel("failed")
             raise
         self._state = "ready"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ._text import holds_half_character
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -22,7 +24,6 @@ _CASE_INSENSITIVE = (CIMultiDict, CIMultiDictProxy)
 
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*", re.ASCII)
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", re.ASCII)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*", re.ASCII)
 
@@ -48,7 +49,7 @@ def _check_params(params: Mapping[str, str]) -> None:
     except TypeError:
         msg = f"a request's parameters are strings, not {params!r}"
         raise TypeError(msg) from None
-    if not text.isascii() and _SURROGATE.search(text):
+    if holds_half_character(text):
         msg = f"a request's parameters hold half a character, a lone surrogate: {params!r}"
         raise ValueError(msg)
 

@@ -26,7 +26,7 @@ OPTIONAL = ["__main__", "cli", "fastapi", "pytest_plugin", "otel", "sandbox"]
 CORE = [
     "_client", "_resources", "_api", "_lifetime", "_pagination", "_exact", "_aim", "_chain", "_walk", "_plan",
     "_pydantic", "models", "_quick", "_decode", "_envelope", "_page", "_switch", "_middleware", "hooks", "_transport",
-    "_pool", "_time_limit", "_config", "_body", "_backoff", "_limits", "_text", "_version", "errors", "_wire",
+    "_pool", "_time_limit", "_config", "_body", "_backoff", "_limits", "_version", "errors", "_wire", "_text",
 ]  # fmt: skip
 LAYERS = [*OPTIONAL, "__init__", *CORE]
 """From left to right. A layer imports only what stands to its right."""

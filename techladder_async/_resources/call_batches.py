@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._pagination import LARGEST_LIMIT, Bounds, Paginator
+from .._text import holds_half_character
 from .._walk import Listing
 from .._wire import Request
 from ..models import BatchStatus, CallBatch
@@ -24,8 +24,6 @@ PATH = "/api/v1/public/call-batches"
 
 # The literals are what an editor completes; a string beyond them is sent, so that the server decides.
 StatusFilter: TypeAlias = BatchStatus | Literal["pending", "active", "completed", "failed", "cancelled"] | str  # noqa: PYI051  see above
-
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class CallBatches:
@@ -104,7 +102,7 @@ def _check_text(name: str, value: object) -> None:
     if not value:
         msg = f"{name} is empty: leave it out to list everything"
         raise ValueError(msg)
-    if _SURROGATE.search(value):  # found here, and not with the first request
+    if holds_half_character(value):  # found here, and not with the first request
         msg = f"{name} holds half a character, a lone surrogate: {value!r}"
         raise ValueError(msg)
 

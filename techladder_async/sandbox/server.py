@@ -151,7 +151,7 @@ class Sandbox:
         self._server = _Server(app)
         try:
             await self._server.start(self._host, self._port)
-        except BaseException:
+        except BaseException:  # a cancellation too: nothing half started is left
             await self.stop()
             raise
 
@@ -239,7 +239,7 @@ class _ServerThread:
         self._thread.start()
         try:
             self._ready.result()
-        except Exception:
+        except Exception:  # whatever it was, the thread is at its end
             self._thread.join()
             raise
 
